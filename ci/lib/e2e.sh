@@ -1,0 +1,96 @@
+# shellcheck shell=bash
+# The frame of an end-to-end script: what runs on the machine, what runs in the sandbox, how both assert.
+#
+#   source "$(dirname "$0")/../lib/e2e.sh"
+#   outside() { … }      # as the user who started it: programs, catalogs, servers; $WORK is an empty folder
+#   inside() { … }       # as root in ci/lib/sysext-sandbox; the same $WORK under the same path
+#   e2e_main "$@"        # the argument: 252 or 257
+#
+# - $BIN holds the release binaries sysext-fetch and sysext-publish and is first in the path, in and out.
+# - Servers started by `serve_folder` end with the script; $WORK is removed unless E2E_KEEP is set.
+# - An assertion that fails says what it wanted, what it got, and ends the script.
+
+# shellcheck source=ci/lib/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+# say TEXT: what happens next, as the story is read.
+say() { printf -- '--- %s\n' "$*" >&2; }
+
+fail() {
+    printf 'FAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+# expect WANTED COMMAND…: succeeds and prints exactly that.
+expect() {
+    local wanted=$1 got status=0
+    shift
+    got=$("$@") || status=$?
+    [[ $status -eq 0 ]] || fail "\`$*\` ended with $status, wanted success; it printed: $got"
+    [[ $got == "$wanted" ]] || fail "\`$*\` printed '$got', wanted '$wanted'"
+}
+
+# expect_code CODE COMMAND…: ends with that exit code.
+expect_code() {
+    local wanted=$1 got=0
+    shift
+    "$@" || got=$?
+    [[ $got -eq $wanted ]] || fail "\`$*\` ended with $got, wanted $wanted"
+}
+
+# absent PATH…: nothing has this name, not even a dangling link.
+absent() {
+    local path
+    for path in "$@"; do
+        [[ ! -e $path && ! -L $path ]] || fail "$path is there, and should not be"
+    done
+}
+
+# serve_folder DIR: serves it over http until the script ends; prints nothing, sets URL.
+serve_folder() {
+    local url_file
+    need python3 || skip "http server" "needs python3"
+    url_file=$(mktemp -u "$WORK/url.XXXXXX")
+    python3 "$CI_DIR/lib/http-server" "$1" "$url_file" 2>>"$WORK/http.log" </dev/null &
+    SERVERS+=("$!")
+    for _ in $(seq 100); do
+        [[ ! -e $url_file ]] || break
+        sleep 0.05
+    done
+    URL=$(cat "$url_file") || fail "no web server within 5 seconds"
+}
+
+finish() {
+    local server
+    for server in "${SERVERS[@]}"; do
+        kill "$server" 2>/dev/null || true
+    done
+    if [[ -n ${E2E_KEEP-} ]]; then
+        note "kept: $WORK"
+    else
+        rm -rf --one-file-system "$WORK" 2>/dev/null || as_root rm -rf --one-file-system "$WORK"
+    fi
+}
+
+e2e_main() {
+    if [[ -n ${E2E_INSIDE-} ]]; then
+        export PATH=$BIN:$PATH
+        inside
+        return
+    fi
+    local version=${1-}
+    [[ $version == 252 || $version == 257 ]] || die "usage: $0 252|257"
+    WORK=$(mktemp -d "${TMPDIR:-/tmp}/sysext-e2e.XXXXXX")
+    BIN=$WORK/bin
+    SERVERS=()
+    trap finish EXIT
+    trap 'exit 143' TERM INT HUP
+    mkdir "$BIN"
+    export PATH=$BIN:$PATH
+    outside
+    local passed=()
+    [[ -z ${URL-} ]] || passed+=(--env "URL=$URL")
+    "$CI_DIR/lib/sysext-sandbox" --ro "$CI_DIR" --rw "$WORK" --env E2E_INSIDE=1 --env "WORK=$WORK" \
+        --env "BIN=$BIN" "${passed[@]}" "$version" -- bash "$CI_DIR/e2e/$(basename "$0")"
+    say "$(basename "$0") $version: as it should be"
+}
