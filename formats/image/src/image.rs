@@ -1,0 +1,202 @@
+//! An opened image: what kind it is, what it holds, and the content of its files.
+
+use std::fmt;
+use std::io::{Read, Seek};
+
+use crate::probe::{Kind, probe};
+use crate::resolve::{position, resolve};
+use crate::source::Source;
+use crate::squashfs::Squashfs;
+use crate::{Entry, EntryKind, InspectError, Limits, listing::Listing};
+
+/// What the file system is wrapped in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Container {
+    /// Nothing: the file is the file system.
+    None,
+    /// A disk image with a GUID partition table.
+    Gpt,
+}
+
+impl fmt::Display for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Gpt => "gpt",
+        })
+    }
+}
+
+/// The file system of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Filesystem {
+    /// Squashfs 4.0.
+    Squashfs,
+    /// The enhanced read-only file system.
+    Erofs,
+    /// ext4, or its ancestors ext2 and ext3.
+    Ext4,
+}
+
+impl fmt::Display for Filesystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Squashfs => "squashfs",
+            Self::Erofs => "erofs",
+            Self::Ext4 => "ext4",
+        })
+    }
+}
+
+/// The dm-verity protection that a disk image says it has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Verity {
+    /// Root hash of the hash tree, in lower-case hexadecimal. By the discoverable partitions specification these are the
+    /// UUIDs of the data and of the verity partition, one after the other.
+    pub root_hash: String,
+    /// Whether there is a partition with a signature of the root hash. The signature is not checked here.
+    pub signed: bool,
+}
+
+/// An opened image.
+///
+/// - Opening reads all metadata: an `Image` exists only for a file system that could be walked from its root to every entry.
+pub struct Image<R> {
+    source: Source<R>,
+    limits: Limits,
+    container: Container,
+    verity: Option<Verity>,
+    volume: Volume<R>,
+    compressed: bool,
+    entries: Vec<Entry>,
+    /// For the entry of the same index, what `volume` finds it by.
+    nodes: Vec<u64>,
+}
+
+enum Volume<R> {
+    Squashfs(Squashfs<R>),
+}
+
+impl<R: Read + Seek + Send + 'static> Image<R> {
+    /// Opens the image in the first `length` bytes of `reader` and lists everything it holds.
+    ///
+    /// # Errors
+    /// When the image is none, is damaged, or would cost more than `limits`.
+    pub fn open(reader: R, length: u64, limits: Limits) -> Result<Self, InspectError> {
+        let source = Source::new(reader, length, limits.max_metadata);
+        let mut squashfs = match probe(&source)? {
+            Kind::Filesystem(Filesystem::Squashfs) => Squashfs::open(source.clone())?,
+            Kind::Filesystem(filesystem) => {
+                let feature = format!("reading {filesystem}");
+                return Err(InspectError::UnsupportedFeature {
+                    filesystem,
+                    feature,
+                });
+            }
+            Kind::Gpt(_) => {
+                return Err(InspectError::NoUsablePartition {
+                    found: "not looked at".to_owned(),
+                });
+            }
+        };
+        let mut listing = Listing::new(&limits, "", squashfs.root()?)?;
+        let compressed = squashfs.list(&mut listing, "", &limits)?;
+        let (entries, nodes) = listing.finish()?;
+        Ok(Self {
+            source,
+            limits,
+            container: Container::None,
+            verity: None,
+            volume: Volume::Squashfs(squashfs),
+            compressed,
+            entries,
+            nodes,
+        })
+    }
+
+    /// What the file system is wrapped in.
+    pub fn container(&self) -> Container {
+        self.container
+    }
+
+    /// The file system.
+    pub fn filesystem(&self) -> Filesystem {
+        match self.volume {
+            Volume::Squashfs(_) => Filesystem::Squashfs,
+        }
+    }
+
+    /// Whether the content of any file is stored compressed. Compressed metadata alone does not count.
+    pub fn compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// The dm-verity protection, if the image has any.
+    pub fn verity(&self) -> Option<&Verity> {
+        self.verity.as_ref()
+    }
+
+    /// Everything in the image but its root directory, sorted by path.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The entry at exactly this path; links are not followed.
+    pub fn entry(&self, path: &str) -> Option<&Entry> {
+        position(&self.entries, path).and_then(|index| self.entries.get(index))
+    }
+
+    /// The entry that `path` leads to once all symbolic links are followed, inside the image only.
+    ///
+    /// # Errors
+    /// [`InspectError::NotFound`] and [`InspectError::TooManyLinks`].
+    pub fn follow(&self, path: &str) -> Result<&Entry, InspectError> {
+        let found = resolve(&self.entries, path)?;
+        self.entry(&found).ok_or_else(|| InspectError::NotFound {
+            path: path.to_owned(),
+        })
+    }
+
+    /// The content of a regular file. Symbolic links are followed, inside the image only.
+    ///
+    /// # Errors
+    /// When there is no such file, it is larger than [`Limits::max_file`], or its data are damaged.
+    pub fn read(&mut self, path: &str) -> Result<Vec<u8>, InspectError> {
+        let found = resolve(&self.entries, path)?;
+        let at = position(&self.entries, &found)
+            .and_then(|at| self.entries.get(at).zip(self.nodes.get(at)));
+        let Some((entry, &node)) = at else {
+            return Err(InspectError::NotFound {
+                path: path.to_owned(),
+            });
+        };
+        if entry.kind != EntryKind::File {
+            return Err(InspectError::NotAFile {
+                path: path.to_owned(),
+                kind: entry.kind.clone(),
+            });
+        }
+        if entry.size > self.limits.max_file {
+            let (size, limit) = (entry.size, self.limits.max_file);
+            return Err(InspectError::FileTooLarge {
+                path: path.to_owned(),
+                size,
+                limit,
+            });
+        }
+        self.source.refill();
+        match &mut self.volume {
+            Volume::Squashfs(squashfs) => squashfs.read(node, entry.size),
+        }
+    }
+}
+
+impl<R> fmt::Debug for Image<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Image")
+            .field("source", &self.source)
+            .field("container", &self.container)
+            .field("entries", &self.entries.len())
+            .finish_non_exhaustive()
+    }
+}
