@@ -4,14 +4,14 @@
 
 # shellcheck source=ci/lib/e2e.sh
 source "$(dirname "$0")/../lib/e2e.sh"
-# shellcheck source=ci/lib/hello.sh
-source "$CI_DIR/lib/hello.sh"
+# shellcheck source=ci/lib/program.sh
+source "$CI_DIR/lib/program.sh"
 
 outside() {
     need_or_skip "the sandbox's own test" mksquashfs=squashfs-tools
     local tree=$WORK/tree version
     for version in 1.0 2.0; do
-        hello_program "$tree/usr/bin/hello" "$version" || skip "the sandbox's own test" "needs a C compiler"
+        small_program "$tree/usr/bin/hello" "$version" || skip "the sandbox's own test" "needs a C compiler"
         mkdir -p "$tree/usr/lib/extension-release.d"
         echo ID=_any >"$tree/usr/lib/extension-release.d/extension-release.hello"
         mksquashfs "$tree" "$WORK/hello-$version.raw" -all-root -no-progress -quiet >&2

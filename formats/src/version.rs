@@ -118,38 +118,23 @@ pub fn compare(left: &str, right: &str) -> Ordering {
         left = skip_ignored(left);
         right = skip_ignored(right);
 
-        // "~" sorts before everything, the end of the text included.
+        // "~" sorts before everything, the end of the text included. What follows a separator that both sides have is
+        // compared in the same round, without skipping again: systemd does it so.
         match separators(left, right, b'~') {
-            Separator::Both => {
-                (left, right) = (tail(left), tail(right));
-                continue;
-            }
-            Separator::Left => return Ordering::Less,
-            Separator::Right => return Ordering::Greater,
+            Separator::Both => (left, right) = (tail(left), tail(right)),
+            Separator::One(order) => return order,
             Separator::Neither => {}
         }
-        match (left.is_empty(), right.is_empty()) {
-            (true, true) => return Ordering::Equal,
-            (true, false) => return Ordering::Less,
-            (false, true) => return Ordering::Greater,
-            (false, false) => {}
+        if left.is_empty() || right.is_empty() {
+            return left.len().cmp(&right.len());
         }
         // "-" separates version and release, "^" a later snapshot, "." parts: each sorts before whatever else goes on.
-        let mut both = false;
-        for separator in [b'-', b'^', b'.'] {
+        for separator in *b"-^." {
             match separators(left, right, separator) {
-                Separator::Both => {
-                    (left, right) = (tail(left), tail(right));
-                    both = true;
-                    break;
-                }
-                Separator::Left => return Ordering::Less,
-                Separator::Right => return Ordering::Greater,
+                Separator::Both => (left, right) = (tail(left), tail(right)),
+                Separator::One(order) => return order,
                 Separator::Neither => {}
             }
-        }
-        if both {
-            continue;
         }
         let digits = starts_with_digit(left) || starts_with_digit(right);
         let kind: fn(&u8) -> bool = if digits {
@@ -173,8 +158,8 @@ pub fn compare(left: &str, right: &str) -> Ordering {
 
 enum Separator {
     Both,
-    Left,
-    Right,
+    /// Only one side has it, which decides.
+    One(Ordering),
     Neither,
 }
 
@@ -184,8 +169,8 @@ fn separators(left: &[u8], right: &[u8], separator: u8) -> Separator {
         right.first() == Some(&separator),
     ) {
         (true, true) => Separator::Both,
-        (true, false) => Separator::Left,
-        (false, true) => Separator::Right,
+        (true, false) => Separator::One(Ordering::Less),
+        (false, true) => Separator::One(Ordering::Greater),
         (false, false) => Separator::Neither,
     }
 }
