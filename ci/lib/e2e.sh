@@ -46,6 +46,9 @@ absent() {
     done
 }
 
+# The web servers to end with the script.
+SERVERS=()
+
 # serve_folder DIR: serves it over http until the script ends; prints nothing, sets URL.
 serve_folder() {
     local url_file
@@ -82,7 +85,6 @@ e2e_main() {
     [[ $version == 252 || $version == 257 ]] || die "usage: $0 252|257"
     WORK=$(mktemp -d "${TMPDIR:-/tmp}/sysext-e2e.XXXXXX")
     BIN=$WORK/bin
-    SERVERS=()
     trap finish EXIT
     trap 'exit 143' TERM INT HUP
     mkdir "$BIN"

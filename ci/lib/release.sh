@@ -1,0 +1,16 @@
+# shellcheck shell=bash
+# The release binaries, as they would be shipped. Sourced after common.sh.
+
+# release_binaries DIR: builds both and copies them into DIR.
+release_binaries() {
+    local package
+    have cargo || die "cargo is missing: install a Rust toolchain, 1.95 or newer"
+    need cc=gcc || exit 1
+    mkdir -p "$1"
+    # One by one: built together, cargo would unify their features and the client would be able to sign.
+    for package in sysext-fetch sysext-publish; do
+        (cd "$REPO" && cargo build --quiet --locked --release -p "$package" </dev/null) || die "$package does not build"
+        install -m 0755 "$TARGET_DIR/release/$package" "$1/$package.new"
+        mv "$1/$package.new" "$1/$package"
+    done
+}
