@@ -1,0 +1,540 @@
+//! Directory handles.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{self as sys, AtFlags, Mode, OFlags};
+
+use crate::{DurableFile, Error, Result};
+
+/// How temporary files are called; no name of ours starts so.
+const TEMPORARY: &str = ".tmp-";
+
+/// An open directory.
+#[derive(Debug)]
+pub struct Dir {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+/// Something in a directory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Link,
+    /// Anything else.
+    Other,
+}
+
+impl Dir {
+    /// Opens a directory that exists. Symbolic links in `path` are followed: it is the caller's own word.
+    ///
+    /// # Errors
+    /// When there is no such directory, or it can not be opened.
+    pub fn open(path: &Path) -> Result<Self> {
+        let fd = sys::open(
+            path,
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        );
+        Ok(Self {
+            fd: fd.map_err(|error| io("opening", path, error))?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Opens a directory, or `None` where there is none.
+    ///
+    /// # Errors
+    /// When it can not be opened.
+    pub fn open_existing(path: &Path) -> Result<Option<Self>> {
+        match Self::open(path) {
+            Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(None),
+            result => result.map(Some),
+        }
+    }
+
+    /// Opens a directory and creates what is missing of its path, durably, with permissions `mode` (exactly: the
+    /// umask does not count).
+    ///
+    /// # Errors
+    /// When a part can not be created or opened.
+    pub fn create_all(path: &Path, mode: u32) -> Result<Self> {
+        if let Some(dir) = Self::open_existing(path)? {
+            return Ok(dir);
+        }
+        match (
+            path.parent(),
+            path.file_name().and_then(|name| name.to_str()),
+        ) {
+            (Some(parent), Some(name)) => {
+                let parent = if parent.as_os_str().is_empty() {
+                    Path::new(".")
+                } else {
+                    parent
+                };
+                Self::create_all(parent, mode)?.create_subdir(name, mode)
+            }
+            _ => Self::open(path),
+        }
+    }
+
+    /// The path it was opened by, for messages and for programs that are told about a file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of `name` in it, for messages and for programs that are told about a file.
+    ///
+    /// # Errors
+    /// When `name` is not one component.
+    pub fn path_of(&self, name: &str) -> Result<PathBuf> {
+        if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
+            return Err(Error::Name {
+                dir: self.path.clone(),
+                name: name.chars().take(80).collect(),
+            });
+        }
+        Ok(self.path.join(name))
+    }
+
+    /// Opens a directory in it.
+    ///
+    /// # Errors
+    /// When there is none, or it is a symbolic link.
+    pub fn subdir(&self, name: &str) -> Result<Self> {
+        let path = self.path_of(name)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = sys::openat(&self.fd, name, flags, Mode::empty())
+            .map_err(|error| io("opening", &path, error))?;
+        Ok(Self { fd, path })
+    }
+
+    /// Opens a directory in it, or `None` where there is none.
+    ///
+    /// # Errors
+    /// When it can not be opened, or is a symbolic link.
+    pub fn existing_subdir(&self, name: &str) -> Result<Option<Self>> {
+        absent_is_none(self.subdir(name))
+    }
+
+    /// Opens a directory in it, created with permissions `mode` when it is missing.
+    ///
+    /// # Errors
+    /// When it can not be created or opened.
+    pub fn create_subdir(&self, name: &str, mode: u32) -> Result<Self> {
+        let path = self.path_of(name)?;
+        match sys::mkdirat(&self.fd, name, Mode::from_raw_mode(mode)) {
+            Ok(()) => {
+                let dir = self.subdir(name)?;
+                sys::fchmod(&dir.fd, Mode::from_raw_mode(mode))
+                    .map_err(|error| io("creating", &path, error))?;
+                self.sync()?;
+                Ok(dir)
+            }
+            Err(rustix::io::Errno::EXIST) => self.subdir(name),
+            Err(error) => Err(io("creating", &path, error)),
+        }
+    }
+
+    /// Opens a regular file for reading; `None` where there is nothing of that name.
+    ///
+    /// # Errors
+    /// When it can not be opened, or is no regular file (a symbolic link is none).
+    pub fn open_file(&self, name: &str) -> Result<Option<File>> {
+        let path = self.path_of(name)?;
+        // NONBLOCK: a FIFO in its place must not hang the opener.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match sys::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => File::from(fd),
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(rustix::io::Errno::LOOP) => return Err(Error::NotAFile(path)),
+            Err(error) => return Err(io("opening", &path, error)),
+        };
+        let metadata = file.metadata().map_err(|source| Error::Io {
+            operation: "reading",
+            path: path.clone(),
+            source,
+        })?;
+        if metadata.is_file() {
+            Ok(Some(file))
+        } else {
+            Err(Error::NotAFile(path))
+        }
+    }
+
+    /// The content of a regular file of at most `limit` bytes; `None` where there is nothing of that name.
+    ///
+    /// # Errors
+    /// When it can not be read, is longer, or is no regular file.
+    pub fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let Some(file) = self.open_file(name)? else {
+            return Ok(None);
+        };
+        let path = self.path_of(name)?;
+        let failed = |source| Error::Io {
+            operation: "reading",
+            path: path.clone(),
+            source,
+        };
+        let mut bytes = Vec::new();
+        let length = file.metadata().map_err(failed)?.len();
+        file.take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
+        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
+            return Err(Error::TooLong {
+                path,
+                length,
+                limit,
+            });
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Replaces a file durably and atomically.
+    ///
+    /// # Errors
+    /// When it fails; the old file is still there then.
+    pub fn write(&self, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
+        let mut file = self.writer(name, mode)?;
+        let path = self.path_of(name)?;
+        file.write_all(bytes).map_err(|source| Error::Io {
+            operation: "writing",
+            path,
+            source,
+        })?;
+        file.commit()
+    }
+
+    /// Starts to replace a file; nothing is seen of it before [`DurableFile::commit`].
+    ///
+    /// # Errors
+    /// When the temporary file can not be created.
+    pub fn writer(&self, name: &str, mode: u32) -> Result<DurableFile> {
+        self.path_of(name)?;
+        DurableFile::create(self.try_clone()?, name, &temporary_name()?, mode)
+    }
+
+    /// Puts a symbolic link in place of whatever has that name, atomically.
+    ///
+    /// # Errors
+    /// When it fails; what was there before still is then.
+    pub fn symlink(&self, name: &str, target: &Path) -> Result<()> {
+        let path = self.path_of(name)?;
+        let temporary = temporary_name()?;
+        let linked = sys::symlinkat(target, &self.fd, temporary.as_str())
+            .and_then(|()| sys::renameat(&self.fd, temporary.as_str(), &self.fd, name));
+        if let Err(error) = linked {
+            let _ = sys::unlinkat(&self.fd, temporary.as_str(), AtFlags::empty());
+            return Err(io("linking", &path, error));
+        }
+        self.sync()
+    }
+
+    /// Makes a second name for a file of `from`, which must not exist yet; the answer is false where it does.
+    ///
+    /// # Errors
+    /// When it fails otherwise.
+    pub fn hard_link(&self, name: &str, from: &Self, original: &str) -> Result<bool> {
+        let path = self.path_of(name)?;
+        from.path_of(original)?;
+        match sys::linkat(&from.fd, original, &self.fd, name, AtFlags::empty()) {
+            Ok(()) => self.sync().map(|()| true),
+            Err(rustix::io::Errno::EXIST) => Ok(false),
+            Err(error) => Err(io("linking", &path, error)),
+        }
+    }
+
+    /// The target of a symbolic link; `None` where there is nothing, or something else.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    pub fn read_link(&self, name: &str) -> Result<Option<PathBuf>> {
+        let path = self.path_of(name)?;
+        match sys::readlinkat(&self.fd, name, Vec::new()) {
+            Ok(target) => Ok(Some(PathBuf::from(std::ffi::OsStr::from_bytes(
+                target.as_bytes(),
+            )))),
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::INVAL) => Ok(None),
+            Err(error) => Err(io("reading", &path, error)),
+        }
+    }
+
+    /// Renames within it, durably; what has the new name is replaced.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.path_of(from)?;
+        let path = self.path_of(to)?;
+        sys::renameat(&self.fd, from, &self.fd, to)
+            .map_err(|error| io("renaming to", &path, error))?;
+        self.sync()
+    }
+
+    /// Removes a file or link durably; that it is not there is no error.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        let path = self.path_of(name)?;
+        match sys::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) => self.sync(),
+            Err(rustix::io::Errno::NOENT) => Ok(()),
+            Err(error) => Err(io("removing", &path, error)),
+        }
+    }
+
+    /// Removes a directory in it with all that it holds; that it is not there is no error. Never follows a link.
+    ///
+    /// # Errors
+    /// When a part can not be removed.
+    pub fn remove_tree(&self, name: &str) -> Result<()> {
+        let Some(dir) = self.existing_subdir(name)? else {
+            return Ok(());
+        };
+        for entry in dir.entries()? {
+            match entry.kind {
+                Kind::Directory => dir.remove_tree(&entry.name)?,
+                _ => dir.remove(&entry.name)?,
+            }
+        }
+        sys::unlinkat(&self.fd, name, AtFlags::REMOVEDIR)
+            .map_err(|error| io("removing", &dir.path, error))?;
+        self.sync()
+    }
+
+    /// What is in it, sorted by name. Names that are not UTF-8 are none of ours and left out.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    pub fn entries(&self) -> Result<Vec<Entry>> {
+        let failed = |error| io("reading", &self.path, error);
+        let mut entries = Vec::new();
+        for entry in sys::Dir::read_from(&self.fd).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Ok(name) = entry.file_name().to_str() else {
+                continue;
+            };
+            if matches!(name, "." | "..") {
+                continue;
+            }
+            entries.push(Entry {
+                name: name.to_owned(),
+                kind: self.kind(name)?.unwrap_or(Kind::Other),
+            });
+        }
+        entries.sort();
+        Ok(entries)
+    }
+
+    /// What `name` is; `None` where there is nothing. A link is a link, whatever it points to.
+    ///
+    /// # Errors
+    /// When it can not be looked at.
+    pub fn kind(&self, name: &str) -> Result<Option<Kind>> {
+        let path = self.path_of(name)?;
+        match sys::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(match sys::FileType::from_raw_mode(stat.st_mode) {
+                sys::FileType::RegularFile => Kind::File,
+                sys::FileType::Directory => Kind::Directory,
+                sys::FileType::Symlink => Kind::Link,
+                _ => Kind::Other,
+            })),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(error) => Err(io("looking at", &path, error)),
+        }
+    }
+
+    /// Removes temporary files that crashed writers left. Only under a lock that keeps writers out.
+    ///
+    /// # Errors
+    /// When one can not be removed.
+    pub fn sweep(&self) -> Result<()> {
+        let left = self
+            .entries()?
+            .into_iter()
+            .filter(|entry| entry.name.starts_with(TEMPORARY));
+        left.map(|entry| entry.name)
+            .try_for_each(|name| self.remove(&name))
+    }
+
+    /// Makes renames and removals in it durable.
+    ///
+    /// # Errors
+    /// When the file system fails.
+    pub fn sync(&self) -> Result<()> {
+        sys::fsync(&self.fd).map_err(|error| io("syncing", &self.path, error))
+    }
+
+    /// A second handle of the same directory.
+    ///
+    /// # Errors
+    /// When the process has no more descriptors.
+    pub fn try_clone(&self) -> Result<Self> {
+        let fd = self.fd.try_clone().map_err(|source| Error::Io {
+            operation: "opening",
+            path: self.path.clone(),
+            source,
+        })?;
+        Ok(Self {
+            fd,
+            path: self.path.clone(),
+        })
+    }
+}
+
+impl AsFd for Dir {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+fn absent_is_none<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(error) if error.io_kind() == Some(io::ErrorKind::NotFound) => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+fn temporary_name() -> Result<String> {
+    let number = getrandom::u64().map_err(|error| Error::Io {
+        operation: "naming a temporary file in",
+        path: PathBuf::from("."),
+        source: io::Error::other(error),
+    })?;
+    Ok(format!("{TEMPORARY}{number:016x}"))
+}
+
+pub(crate) fn io(operation: &'static str, path: &Path, error: rustix::io::Errno) -> Error {
+    Error::Io {
+        operation,
+        path: path.to_owned(),
+        source: error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn scratch() -> (tempfile::TempDir, Dir) {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
+        (temp, dir)
+    }
+
+    #[test]
+    fn a_write_replaces_the_whole_file_with_the_mode_asked_for() {
+        let (temp, dir) = scratch();
+        dir.write("a", b"one", 0o600).unwrap();
+        dir.write("a", b"two", 0o644).unwrap();
+        assert_eq!(dir.read("a", 3).unwrap().unwrap(), b"two");
+        assert_eq!(
+            std::fs::metadata(temp.path().join("a"))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o7777,
+            0o644
+        );
+        assert_eq!(
+            dir.entries().unwrap(),
+            [Entry {
+                name: "a".into(),
+                kind: Kind::File
+            }]
+        );
+        assert!(matches!(
+            dir.read("a", 2),
+            Err(Error::TooLong {
+                length: 3,
+                limit: 2,
+                ..
+            })
+        ));
+        assert_eq!(dir.read("b", 2).unwrap(), None);
+    }
+
+    #[test]
+    fn an_abandoned_write_leaves_the_old_file_and_nothing_else() {
+        let (_temp, dir) = scratch();
+        dir.write("a", b"one", 0o600).unwrap();
+        let mut writer = dir.writer("a", 0o600).unwrap();
+        writer.write_all(b"two").unwrap();
+        drop(writer);
+        assert_eq!(dir.read("a", 9).unwrap().unwrap(), b"one");
+        assert_eq!(dir.entries().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn links_lead_nowhere() {
+        let (temp, dir) = scratch();
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("secret"), "x").unwrap();
+        std::os::unix::fs::symlink(outside.path(), temp.path().join("dir")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret"), temp.path().join("file"))
+            .unwrap();
+        assert!(dir.subdir("dir").is_err());
+        assert!(matches!(dir.open_file("file"), Err(Error::NotAFile(_))));
+        dir.write("file", b"mine", 0o600).unwrap();
+        assert_eq!(std::fs::read(outside.path().join("secret")).unwrap(), b"x");
+        dir.create_subdir("tree", 0o755)
+            .unwrap()
+            .symlink("out", outside.path())
+            .unwrap();
+        dir.remove_tree("tree").unwrap();
+        assert!(outside.path().join("secret").exists());
+    }
+
+    #[test]
+    fn names_are_one_component() {
+        let (_temp, dir) = scratch();
+        for name in ["", ".", "..", "a/b", "/a", "a\0"] {
+            assert!(
+                matches!(dir.write(name, b"", 0o600), Err(Error::Name { .. })),
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_link_is_replaced_in_one_step() {
+        let (_temp, dir) = scratch();
+        dir.symlink("l", Path::new("/one")).unwrap();
+        dir.symlink("l", Path::new("/two")).unwrap();
+        assert_eq!(dir.read_link("l").unwrap().unwrap(), Path::new("/two"));
+        dir.remove("l").unwrap();
+        assert_eq!(dir.read_link("l").unwrap(), None);
+    }
+
+    #[test]
+    fn missing_directories_are_created_whatever_the_umask() {
+        let (temp, _dir) = scratch();
+        let path = temp.path().join("a/b/c");
+        Dir::create_all(&path, 0o755).unwrap();
+        assert_eq!(
+            std::fs::metadata(path).unwrap().permissions().mode() & 0o7777,
+            0o755
+        );
+    }
+}

@@ -1,0 +1,18 @@
+//! Files that survive a crash whole, in directories that names can not leave.
+//!
+//! - A [`Dir`] is an open directory. Everything is named relative to it by one path component; nothing follows a
+//!   symbolic link, so one planted in a directory of ours leads nowhere.
+//! - A write is durable and atomic: a temporary file in the same directory, write, sync, rename, sync the directory.
+//!   After a crash there is the old file or the new one, and at worst a `.tmp-…` file that [`Dir::sweep`] removes.
+//! - The raw calls are forbidden by lint everywhere else in the workspace.
+//! - It knows nothing of catalogs: which names are good is decided by their types, above.
+
+mod dir;
+mod error;
+mod file;
+mod lock;
+
+pub use self::dir::{Dir, Entry, Kind};
+pub use self::error::{Error, Result};
+pub use self::file::DurableFile;
+pub use self::lock::{Lock, LockKind};
