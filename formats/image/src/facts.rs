@@ -55,6 +55,7 @@ impl<R: Read + Seek + Send + 'static> Image<R> {
     /// # Errors
     /// When an extension-release file can not be read.
     pub fn facts(&mut self) -> Result<ImageFacts, InspectError> {
+        self.refill();
         let mut setuid: Vec<_> = self
             .entries()
             .iter()
@@ -84,7 +85,7 @@ impl<R: Read + Seek + Send + 'static> Image<R> {
         }
         let mut releases = Vec::new();
         for name in names {
-            match self.read(&format!("{directory}/extension-release.{name}")) {
+            match self.read_on(&format!("{directory}/extension-release.{name}")) {
                 Ok(bytes) => releases.push(ExtensionRelease { name, bytes }),
                 Err(
                     InspectError::NotFound { .. }

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::io::{Read, Seek};
 
+use crate::gpt::{self, Chosen};
+use crate::listing::Listing;
 use crate::probe::{Kind, probe};
 use crate::resolve::{position, resolve};
 use crate::source::Source;
-use crate::squashfs::Squashfs;
-use crate::{Entry, EntryKind, InspectError, Limits, listing::Listing};
+use crate::volume::{self, Place, Volume};
+use crate::{Entry, EntryKind, InspectError, Limits};
 
 /// What the file system is wrapped in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,15 +68,14 @@ pub struct Image<R> {
     limits: Limits,
     container: Container,
     verity: Option<Verity>,
-    volume: Volume<R>,
+    filesystem: Filesystem,
+    /// The directory of the extension that is the file system's root.
+    prefix: &'static str,
+    volume: Box<dyn Volume>,
     compressed: bool,
     entries: Vec<Entry>,
     /// For the entry of the same index, what `volume` finds it by.
     nodes: Vec<u64>,
-}
-
-enum Volume<R> {
-    Squashfs(Squashfs<R>),
 }
 
 impl<R: Read + Seek + Send + 'static> Image<R> {
@@ -84,34 +85,44 @@ impl<R: Read + Seek + Send + 'static> Image<R> {
     /// When the image is none, is damaged, or would cost more than `limits`.
     pub fn open(reader: R, length: u64, limits: Limits) -> Result<Self, InspectError> {
         let source = Source::new(reader, length, limits.max_metadata);
-        let mut squashfs = match probe(&source)? {
-            Kind::Filesystem(Filesystem::Squashfs) => Squashfs::open(source.clone())?,
-            Kind::Filesystem(filesystem) => {
-                let feature = format!("reading {filesystem}");
-                return Err(InspectError::UnsupportedFeature {
-                    filesystem,
-                    feature,
-                });
-            }
-            Kind::Gpt(_) => {
-                return Err(InspectError::NoUsablePartition {
-                    found: "not looked at".to_owned(),
-                });
+        let (container, inner, prefix, verity, filesystem) = match probe(&source)? {
+            Kind::Filesystem(filesystem) => (Container::None, source.clone(), "", None, filesystem),
+            Kind::Gpt(sector) => {
+                let Chosen {
+                    source: partition,
+                    prefix,
+                    verity,
+                } = gpt::choose(&source, sector)?;
+                let filesystem = match probe(&partition)? {
+                    Kind::Filesystem(filesystem) => filesystem,
+                    Kind::Gpt(_) => {
+                        return Err(InspectError::corrupt("a partition holds a partition table"));
+                    }
+                };
+                (Container::Gpt, partition, prefix, verity, filesystem)
             }
         };
-        let mut listing = Listing::new(&limits, "", squashfs.root()?)?;
-        let compressed = squashfs.list(&mut listing, "", &limits)?;
+        let mut volume = volume::open(filesystem, inner)?;
+        let mut listing = Listing::new(&limits, prefix, volume.root()?)?;
+        let compressed = volume.list(&mut listing, prefix, &limits)?;
         let (entries, nodes) = listing.finish()?;
         Ok(Self {
             source,
             limits,
-            container: Container::None,
-            verity: None,
-            volume: Volume::Squashfs(squashfs),
+            container,
+            filesystem,
+            verity,
+            prefix,
+            volume,
             compressed,
             entries,
             nodes,
         })
+    }
+
+    /// A new operation begins: it may cost as much as opening did.
+    pub(crate) fn refill(&self) {
+        self.source.refill();
     }
 
     /// What the file system is wrapped in.
@@ -121,9 +132,7 @@ impl<R: Read + Seek + Send + 'static> Image<R> {
 
     /// The file system.
     pub fn filesystem(&self) -> Filesystem {
-        match self.volume {
-            Volume::Squashfs(_) => Filesystem::Squashfs,
-        }
+        self.filesystem
     }
 
     /// Whether the content of any file is stored compressed. Compressed metadata alone does not count.
@@ -162,6 +171,12 @@ impl<R: Read + Seek + Send + 'static> Image<R> {
     /// # Errors
     /// When there is no such file, it is larger than [`Limits::max_file`], or its data are damaged.
     pub fn read(&mut self, path: &str) -> Result<Vec<u8>, InspectError> {
+        self.refill();
+        self.read_on(path)
+    }
+
+    /// The same, with what is left of the budget.
+    pub(crate) fn read_on(&mut self, path: &str) -> Result<Vec<u8>, InspectError> {
         let found = resolve(&self.entries, path)?;
         let at = position(&self.entries, &found)
             .and_then(|at| self.entries.get(at).zip(self.nodes.get(at)));
@@ -184,10 +199,17 @@ impl<R: Read + Seek + Send + 'static> Image<R> {
                 limit,
             });
         }
-        self.source.refill();
-        match &mut self.volume {
-            Volume::Squashfs(squashfs) => squashfs.read(node, entry.size),
-        }
+        let path = entry.path.as_str();
+        let path = path
+            .strip_prefix(self.prefix)
+            .unwrap_or(path)
+            .trim_start_matches('/');
+        self.source.spend(entry.size)?;
+        self.volume.read(&Place {
+            path,
+            node,
+            size: entry.size,
+        })
     }
 }
 

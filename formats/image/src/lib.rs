@@ -15,16 +15,22 @@
 
 mod budget;
 mod entry;
+mod erofs;
 mod error;
+mod ext4;
 mod facts;
+mod fields;
+mod gpt;
 mod image;
 mod limits;
 mod listing;
+mod partition_types;
 mod path;
 mod probe;
 mod resolve;
 mod source;
 mod squashfs;
+mod volume;
 
 pub use entry::{Entry, EntryKind};
 pub use error::InspectError;

@@ -3,9 +3,9 @@
 use std::io::{Read, Seek};
 
 use super::Squashfs;
-use super::bytes::Fields;
 use super::inode::FilePlace;
 use crate::InspectError;
+use crate::fields::Fields;
 
 /// Set in the stored length of a data block that is not compressed.
 const STORED: u32 = 1 << 24;

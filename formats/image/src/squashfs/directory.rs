@@ -3,10 +3,10 @@
 use std::io::{Read, Seek};
 
 use super::Squashfs;
-use super::bytes::Fields;
 use super::inode::{DirectoryPlace, Reference};
 use super::metadata::Position;
 use crate::InspectError;
+use crate::fields::Fields;
 
 /// A directory's size counts three bytes for the entries `.` and `..`, which are not stored.
 const UNSTORED: u32 = 3;

@@ -3,8 +3,8 @@
 use std::io::{Read, Seek};
 
 use super::Squashfs;
-use super::bytes::Fields;
 use super::metadata::Position;
+use crate::fields::Fields;
 use crate::listing::{Attributes, target_length};
 use crate::{InspectError, Limits};
 

@@ -4,8 +4,8 @@ use std::io::{Read, Seek};
 use std::sync::Arc;
 
 use super::Squashfs;
-use super::bytes::Fields;
 use crate::InspectError;
+use crate::fields::Fields;
 
 /// Bytes of a metadata block once it is decompressed.
 const MAX_BLOCK: usize = 8192;

@@ -14,7 +14,6 @@
 //! - A directory inode is entered once: a second way into it makes the image corrupt, so there are no cycles.
 //! - Extended attributes, the export table and the compressor's options are not looked at.
 
-mod bytes;
 mod data;
 mod decompress;
 mod directory;
@@ -35,6 +34,7 @@ use self::metadata::Block;
 use self::superblock::Superblock;
 use crate::listing::{Attributes, Listing};
 use crate::source::Source;
+use crate::volume::{Place, Volume};
 use crate::{EntryKind, InspectError, Limits};
 
 /// A squashfs file system.
@@ -60,14 +60,14 @@ impl<R: Read + Seek> Squashfs<R> {
         squashfs.ids = squashfs.read_ids()?;
         Ok(squashfs)
     }
+}
 
-    /// Owner and permissions of the root directory.
-    pub(crate) fn root(&mut self) -> Result<Attributes, InspectError> {
+impl<R: Read + Seek + Send> Volume for Squashfs<R> {
+    fn root(&mut self) -> Result<Attributes, InspectError> {
         Ok(self.inode(self.superblock.root)?.attributes())
     }
 
-    /// Lists everything below the root; answers whether any file's content is compressed.
-    pub(crate) fn list(
+    fn list(
         &mut self,
         listing: &mut Listing,
         prefix: &str,
@@ -123,19 +123,13 @@ impl<R: Read + Seek> Squashfs<R> {
         Ok(compressed)
     }
 
-    /// The content of the file with this inode, which has `size` bytes.
-    pub(crate) fn read(&mut self, node: u64, size: u64) -> Result<Vec<u8>, InspectError> {
-        let Body::File(file) = self.inode(Reference::from(node))?.body else {
-            return Err(InspectError::corrupt(
+    fn read(&mut self, file: &Place<'_>) -> Result<Vec<u8>, InspectError> {
+        match self.inode(Reference::from(file.node))?.body {
+            Body::File(found) if found.size == file.size => self.content(found),
+            _ => Err(InspectError::corrupt(
                 "a squashfs file changed while it was read",
-            ));
-        };
-        if file.size != size {
-            return Err(InspectError::corrupt(
-                "a squashfs file changed while it was read",
-            ));
+            )),
         }
-        self.content(file)
     }
 }
 

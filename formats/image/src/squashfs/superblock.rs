@@ -2,9 +2,9 @@
 
 use std::io::{Read, Seek};
 
-use super::bytes::Fields;
 use super::decompress::Compression;
 use super::inode::Reference;
+use crate::fields::Fields;
 use crate::source::Source;
 use crate::{Filesystem, InspectError};
 
