@@ -1,1 +1,30 @@
-//! Skeleton.
+//! `sysext-fetch`: installs and updates system extensions from signed catalogs.
+//!
+//! The data path; each arrow is a change of type, and none can be skipped:
+//! `bytes → Envelope → Verified → FreshCatalog → Plan → StagedImage → Transaction`.
+//!
+//! - What the admin wants is in [`config`]; what the host is in [`host`]; where everything lies in [`root`].
+//! - [`fetch`], [`metadata_store`] and [`refresh`] make fresh catalogs of bytes; [`select`] and [`plan`] decide, without
+//!   I/O; [`transport`] and [`stage`] bring images into the [`store`]; [`activate`] switches links, with a [`journal`],
+//!   and makes [`systemd`] merge.
+//! - [`cmd`] has one file per subcommand. [`failure`] maps errors to hints and exit codes, [`ui`] talks.
+
+pub mod activate;
+pub mod cli;
+pub mod cmd;
+pub mod config;
+pub mod failure;
+pub mod fetch;
+pub mod history;
+pub mod host;
+pub mod journal;
+pub mod metadata_store;
+pub mod plan;
+pub mod refresh;
+pub mod root;
+pub mod select;
+pub mod stage;
+pub mod store;
+pub mod systemd;
+pub mod transport;
+pub mod ui;
