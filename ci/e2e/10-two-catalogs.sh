@@ -29,8 +29,8 @@ outside() {
     vendor_publish "$WORK/globex" "$WORK/0.9/ahoy" 0.9
 }
 
-# The web server's log has one line for each request.
-requests() { wc -l <"$WORK/http.log"; }
+# The web server's log has one such line for each request, and another for each error.
+requests() { grep -c '"[A-Z]* /' "$WORK/http.log"; }
 
 inside() {
     say "the host trusts both catalogs"
