@@ -1,1 +1,295 @@
-//! Skeleton.
+//! What `update` is going to do: a value that can be printed, and that alone decides what happens next.
+//!
+//! - Pure: made of [`Selection`]s and of what is linked, without I/O.
+//! - A [`Step`] says from which version to which, what it costs, and what is new that an admin wants to know
+//!   beforehand: units that the image brings and files that are setuid.
+//! - What can not be decided is a [`Problem`] of one extension; the others go on.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+use sysext_formats::catalog::{Custom, Image, TransportKind};
+use sysext_formats::digest::Sha256Digest;
+use sysext_formats::name::{CatalogId, ExtensionName};
+use sysext_formats::version::Version;
+
+use crate::failure::Kind;
+use crate::select::{Decision, Linked, Selection};
+
+/// A plan.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Plan {
+    /// What changes, by name.
+    pub steps: Vec<Step>,
+    /// Extensions that stay as they are.
+    pub unchanged: Vec<ExtensionName>,
+    /// Extensions that nothing can be done for.
+    pub problems: Vec<Problem>,
+}
+
+/// What happens to one extension.
+#[derive(Debug, Clone, Serialize)]
+pub struct Step {
+    /// The extension.
+    pub name: ExtensionName,
+    /// In a word.
+    pub action: Action,
+    /// The version that is linked now.
+    pub from: Option<Version>,
+    /// The version that will be.
+    pub to: Option<Version>,
+    /// Where it comes from.
+    pub catalog: Option<CatalogId>,
+    /// Bytes to fetch at most; 0 where the image is in the store.
+    pub fetch: u64,
+    /// Units that the linked image does not have.
+    pub new_units: Vec<String>,
+    /// Setuid and setgid files that the linked image does not have.
+    pub new_setuid: Vec<String>,
+    /// Advisories that it fixes.
+    pub fixes: Vec<String>,
+    /// Release notes.
+    pub notes: Option<String>,
+    /// Why, where it is not simply newer.
+    pub reason: Option<String>,
+    /// The image, for the steps that follow.
+    #[serde(skip)]
+    pub image: Option<Image>,
+}
+
+/// What happens, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Nothing was linked.
+    Install,
+    /// To a higher version.
+    Update,
+    /// To a lower one.
+    Downgrade,
+    /// To other bytes of the same version.
+    Replace,
+    /// The link goes; the image stays in the store until `gc`.
+    Unlink,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Install => "install",
+            Self::Update => "update",
+            Self::Downgrade => "downgrade",
+            Self::Replace => "replace",
+            Self::Unlink => "unlink",
+        })
+    }
+}
+
+/// Why nothing can be done for an extension.
+#[derive(Debug, Clone, Serialize)]
+pub struct Problem {
+    /// The extension; `None` where a whole catalog is meant.
+    pub name: Option<ExtensionName>,
+    /// What kind of failure it is.
+    pub kind: Kind,
+    /// In words.
+    pub message: String,
+    /// The way out.
+    pub hint: Option<String>,
+}
+
+/// Why an extension loses its link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnlinkReason {
+    /// `enabled = false`.
+    Disabled,
+    /// Nothing under `extensions.d` asks for it any more.
+    NotWanted,
+    /// It does not fit this root, and neither does anything else.
+    Unfit,
+}
+
+impl Plan {
+    /// Whether there is anything to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Bytes to fetch at most.
+    #[must_use]
+    pub fn fetch(&self) -> u64 {
+        self.steps
+            .iter()
+            .map(|step| step.fetch)
+            .fold(0, u64::saturating_add)
+    }
+
+    /// The worst kind among the problems.
+    #[must_use]
+    pub fn worst(&self) -> Option<Kind> {
+        self.problems.iter().map(|problem| problem.kind).max()
+    }
+
+    /// Adds what a selection decided.
+    pub fn decide(
+        &mut self,
+        name: &ExtensionName,
+        selection: &Selection<'_>,
+        linked: Option<&Linked<'_>>,
+        is_stored: impl Fn(&Sha256Digest) -> bool,
+    ) {
+        match &selection.decision {
+            Decision::Keep => self.unchanged.push(name.clone()),
+            Decision::Take { catalog, image } => {
+                let reason = selection.linked_unfit.as_ref().map(ToString::to_string);
+                let fetch = if is_stored(&image.sha256) {
+                    0
+                } else {
+                    fetch_bytes(image)
+                };
+                self.steps
+                    .push(take(name, catalog, image, linked, fetch, reason));
+            }
+            Decision::Nothing => self.nothing(name, selection, linked),
+            Decision::Ambiguous { catalogs } => {
+                let names: Vec<_> = catalogs.iter().map(|id| format!("\"{id}\"")).collect();
+                let first = catalogs
+                    .first()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                self.problems.push(Problem {
+                    name: Some(name.clone()),
+                    kind: Kind::Usage,
+                    message: format!(
+                        "{name} is offered by the catalogs {}, and none is bound to it",
+                        names.join(" and ")
+                    ),
+                    hint: Some(format!("sysext-fetch install {name} --from {first}")),
+                });
+            }
+        }
+    }
+
+    fn nothing(
+        &mut self,
+        name: &ExtensionName,
+        selection: &Selection<'_>,
+        linked: Option<&Linked<'_>>,
+    ) {
+        let message = match (selection.candidates.first(), selection.candidates.len()) {
+            (Some(newest), count) => {
+                let why = newest
+                    .rejection
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                format!(
+                    "none of {count} image(s) of {name} can be chosen; of the newest, {}: {why}",
+                    newest.image.version
+                )
+            }
+            (None, _) => format!("no image of {name} is offered"),
+        };
+        self.problems.push(Problem {
+            name: Some(name.clone()),
+            kind: Kind::Failed,
+            message,
+            hint: Some(format!(
+                "sysext-fetch why {name} shows every image with its reason"
+            )),
+        });
+        // Only what can not run here loses its link: an image that systemd skips anyway.
+        if let (
+            Some(linked),
+            Some(
+                crate::select::Rejection::Unfit { .. }
+                | crate::select::Rejection::Architecture { .. },
+            ),
+        ) = (linked, &selection.linked_unfit)
+        {
+            self.unlink(name, Some(&linked.custom.version), UnlinkReason::Unfit);
+        }
+    }
+
+    /// Adds the end of a link.
+    pub fn unlink(&mut self, name: &ExtensionName, from: Option<&Version>, reason: UnlinkReason) {
+        let reason = match reason {
+            UnlinkReason::Disabled => "it is disabled",
+            UnlinkReason::NotWanted => "nothing asks for it any more",
+            UnlinkReason::Unfit => "it does not fit this system",
+        };
+        self.steps.push(Step {
+            name: name.clone(),
+            action: Action::Unlink,
+            from: from.cloned(),
+            to: None,
+            catalog: None,
+            fetch: 0,
+            new_units: Vec::new(),
+            new_setuid: Vec::new(),
+            fixes: Vec::new(),
+            notes: None,
+            reason: Some(reason.to_owned()),
+            image: None,
+        });
+    }
+}
+
+fn take(
+    name: &ExtensionName,
+    catalog: &CatalogId,
+    image: &Image,
+    linked: Option<&Linked<'_>>,
+    fetch: u64,
+    reason: Option<String>,
+) -> Step {
+    let old = linked.map(|linked| linked.custom);
+    let action = match old {
+        None => Action::Install,
+        Some(old) if image.version > old.version => Action::Update,
+        Some(old) if image.version < old.version => Action::Downgrade,
+        Some(_) => Action::Replace,
+    };
+    Step {
+        name: name.clone(),
+        action,
+        from: old.map(|old| old.version.clone()),
+        to: Some(image.version.clone()),
+        catalog: Some(catalog.clone()),
+        fetch,
+        new_units: added(old, image, |custom| &custom.image.units),
+        new_setuid: added(old, image, |custom| &custom.image.setuid),
+        fixes: image.fixes.clone(),
+        notes: image.links.as_ref().and_then(|links| links.notes.clone()),
+        reason,
+        image: Some(image.clone()),
+    }
+}
+
+fn added(
+    old: Option<&Custom>,
+    new: &Custom,
+    list: impl Fn(&Custom) -> &Vec<String>,
+) -> Vec<String> {
+    let known: BTreeSet<_> = old.into_iter().flat_map(&list).collect();
+    list(new)
+        .iter()
+        .filter(|item| !known.contains(item))
+        .cloned()
+        .collect()
+}
+
+/// What the smallest transport that always applies costs.
+fn fetch_bytes(image: &Image) -> u64 {
+    let whole = image
+        .transports
+        .iter()
+        .filter(|transport| transport.kind == TransportKind::Zstd);
+    whole
+        .map(|transport| transport.length)
+        .chain([image.length])
+        .min()
+        .unwrap_or(image.length)
+}

@@ -157,7 +157,7 @@ impl fmt::Display for MinRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rate = self.bytes_per_second;
         let seconds = self.window.as_secs();
-        if rate % 1000 == 0 {
+        if rate.is_multiple_of(1000) {
             write!(f, "{} kB/s over {seconds} s", rate / 1000)
         } else {
             write!(f, "{rate} B/s over {seconds} s")
@@ -354,7 +354,7 @@ impl fmt::Display for Age {
             return f.write_str("0");
         }
         let units = [("w", 604_800), ("d", 86_400), ("h", 3_600), ("min", 60)];
-        match units.iter().find(|(_, length)| seconds % length == 0) {
+        match units.iter().find(|(_, length)| seconds.is_multiple_of(*length)) {
             Some((unit, length)) => write!(f, "{}{unit}", seconds / length),
             None => write!(f, "{seconds}s"),
         }
