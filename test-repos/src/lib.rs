@@ -1,1 +1,16 @@
-//! Skeleton.
+//! Repositories, servers, images and hosts for the tests of this workspace. Never shipped: a dev-dependency only.
+//!
+//! - [`fault_server`]: an HTTP server that serves files as the standard says, until it is told to lie.
+//! - [`image`]: small real system extension images, made in process.
+//! - [`scratch`]: a directory laid out as a host's root, and a way to see that nothing in it changed.
+//!
+//! Everything here is deterministic: the same calls give the same bytes, on every machine and every day.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "only tests call this crate, and a helper that panics is the failing test"
+)]
+
+pub mod fault_server;
