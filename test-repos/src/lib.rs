@@ -14,3 +14,5 @@
 )]
 
 pub mod fault_server;
+pub mod image;
+pub mod scratch;
