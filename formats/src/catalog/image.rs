@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::SCHEMA;
 use crate::digest::Sha256Digest;
 use crate::limits::MAX_IMAGE;
-use crate::name::{Channel, FileName};
+use crate::name::{Channel, ExtensionName, FileName};
 use crate::os::Fields;
 use crate::role::{Extra, TargetFile};
 use crate::time::UtcTime;
@@ -257,6 +258,26 @@ pub struct Rollout {
     pub hours: u32,
 }
 
+impl Rollout {
+    /// A host's share of every rollout of this version, as a fraction of 2^64: the first 8 bytes, big-endian, of
+    /// SHA-256 over machine id, NUL, extension, NUL, version. The machine id is text, as `/etc/machine-id` has it.
+    #[must_use]
+    pub fn share(machine_id: &str, extension: &ExtensionName, version: &Version) -> u64 {
+        let digest = Sha256Digest::of(format!("{machine_id}\0{extension}\0{version}").as_bytes());
+        let first = digest.as_bytes().first_chunk().copied();
+        u64::from_be_bytes(first.unwrap_or_default())
+    }
+
+    /// When a host with this share takes part: the first second at which the elapsed part of `hours` is above it.
+    #[must_use]
+    pub fn reaches(&self, share: u64) -> UtcTime {
+        let seconds = u128::from(self.hours) * 3_600;
+        let whole = u64::try_from((seconds * u128::from(share)) >> 64).unwrap_or(u64::MAX);
+        self.start
+            .plus(Duration::from_secs(whole.saturating_add(1)))
+    }
+}
+
 /// Where to read more about an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Links {
@@ -342,7 +363,7 @@ impl Image {
     /// # Errors
     /// When the parts do not make a file name, for example because they are too long.
     pub fn file_name(
-        extension: &crate::name::ExtensionName,
+        extension: &ExtensionName,
         version: &Version,
         variant: Option<&str>,
         architecture: &Architecture,

@@ -13,6 +13,9 @@ use crate::role::{Extra, Targets};
 pub struct CatalogInfo {
     /// [`SCHEMA`].
     pub schema: u64,
+    /// The role that this document is of; checked by [`TargetsStage`](crate::trust::TargetsStage).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub role: String,
     /// The catalog's title.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub title: String,
@@ -43,6 +46,9 @@ pub struct ExtensionSummary {
 pub struct ExtensionInfo {
     /// [`SCHEMA`].
     pub schema: u64,
+    /// The role that this document is of; checked by [`TargetsStage`](crate::trust::TargetsStage).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub role: String,
     /// What it is, in one line.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub summary: String,

@@ -104,6 +104,14 @@ impl TryFrom<EitherPaths> for Paths {
     }
 }
 
+impl Targets {
+    /// The role that this document says it is of, in `x-sysext.role`; documents that are not of catalogs do not say it.
+    #[must_use]
+    pub fn stated_role(&self) -> Option<&str> {
+        self.x_sysext.as_ref()?.get("role")?.as_str()
+    }
+}
+
 impl Delegations {
     /// Who may sign the delegated role `name`.
     #[must_use]

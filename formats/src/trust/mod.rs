@@ -90,6 +90,14 @@ pub enum TrustError {
         /// What differs.
         source: MetaFileError,
     },
+    /// Another role's document, signed by the same keys and put in its place.
+    #[error("the document served as {role} is the one of {found}")]
+    OtherRole {
+        /// The role.
+        role: String,
+        /// The role that the document is of.
+        found: String,
+    },
     /// The snapshot does not list a role that is needed.
     #[error("{role} is not listed in the snapshot")]
     NotInSnapshot {

@@ -139,7 +139,8 @@ impl TargetsStage {
     ///
     /// # Errors
     /// When its bytes are not the promised ones (5.6.2), its delegator's keys did not sign it (5.6.3), it has another
-    /// version than the snapshot says (5.6.4), or has expired (5.6.5). Delegated roles are spared none of it.
+    /// version than the snapshot says (5.6.4), says that it is of another role, or has expired (5.6.5). Delegated roles
+    /// are spared none of it.
     pub fn update(&mut self, request: &RoleRequest, bytes: &[u8]) -> Result<(), TrustError> {
         let name = request.name().to_owned();
         // The promise is looked up again: a request is data that the caller holds.
@@ -156,6 +157,14 @@ impl TargetsStage {
                 role: name,
                 expected: wanted.version,
                 found: received.version(),
+            });
+        }
+        // Nothing of TUF's in the document says which role it is of, a key may sign many roles, and our snapshots promise
+        // versions only: whoever holds the server could pass one role's document off as another's.
+        if let Some(found) = received.stated_role().filter(|found| *found != name) {
+            return Err(TrustError::OtherRole {
+                role: name,
+                found: found.to_owned(),
             });
         }
         self.clock.check(&name, &*received)?;
