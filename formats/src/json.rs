@@ -1,7 +1,7 @@
 //! Strict JSON: what may be inside a signed document at all.
 //!
 //! - No duplicate keys, no floats, no integers beyond 64 bits, no trailing data, nesting at most
-//!   [`MAX_DEPTH`](crate::limits::MAX_DEPTH).
+//!   [`MAX_DEPTH`].
 //! - The text is parsed once. Everything later (canonical form, typed roles) is made from the value returned here, so
 //!   two readers can never see two different documents.
 //! - The caller bounds the length first: this module allocates in proportion to its input.

@@ -209,6 +209,8 @@ pub enum Misfit {
     },
     /// The image names no `ID`.
     NoId,
+    /// The host names no `ID`: systemd merges nothing there at all.
+    HostWithoutId,
     /// `ID` is neither the host's nor one it is like.
     Id {
         /// The image's.
@@ -232,6 +234,7 @@ pub enum Misfit {
     },
 }
 
+// Values are foreign text: they are printed with escapes, so that none can break out of its line.
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -239,22 +242,23 @@ impl fmt::Display for Misfit {
                 write!(f, "its SYSEXT_SCOPE={scope:?} does not list \"system\"")
             }
             Self::Architecture { image, host } => {
-                write!(f, "it is for ARCHITECTURE={image}, this host is {host}")
+                write!(f, "it is for ARCHITECTURE={image:?}, this host is {host}")
             }
             Self::NoId => write!(f, "its extension-release has no ID"),
-            Self::Id { image, host } => write!(f, "it is for ID={image}, this host is {host}"),
-            Self::Level { image, host } => {
-                write!(f, "it is for SYSEXT_LEVEL={image}, this host has {host}")
-            }
+            Self::HostWithoutId => write!(f, "the os-release of this host has no ID"),
+            Self::Id { image, host } => write!(f, "it is for ID={image:?}, this host is {host:?}"),
+            Self::Level { image, host } => write!(
+                f,
+                "it is for SYSEXT_LEVEL={image:?}, this host has {host:?}"
+            ),
             Self::VersionId {
                 image: Some(image),
                 host,
-            } => write!(f, "it is for VERSION_ID={image}, this host has {host}"),
+            } => {
+                write!(f, "it is for VERSION_ID={image:?}, this host has {host:?}")
+            }
             Self::VersionId { image: None, host } => {
-                write!(
-                    f,
-                    "it names no VERSION_ID, and this host has VERSION_ID={host}"
-                )
+                write!(f, "it names no VERSION_ID, and this host has {host:?}")
             }
         }
     }
@@ -266,6 +270,7 @@ impl fmt::Display for Misfit {
 /// # Errors
 /// The first rule that refuses it.
 pub fn match_host(extension: &Fields, host: &Host) -> Result<(), Misfit> {
+    let host_id = host.os_release.get("ID").ok_or(Misfit::HostWithoutId)?;
     // Scope: absent means "system portable"; present, even empty, it must list "system".
     if let Some(scope) = extension.get_even_empty("SYSEXT_SCOPE")
         && !scope.split_ascii_whitespace().any(|word| word == "system")
@@ -287,7 +292,6 @@ pub fn match_host(extension: &Fields, host: &Host) -> Result<(), Misfit> {
     if id == "_any" {
         return Ok(());
     }
-    let host_id = host.os_release.get("ID").unwrap_or("linux");
     let like = host.os_release.get("ID_LIKE").unwrap_or_default();
     if id != host_id && !like.split_ascii_whitespace().any(|word| word == id) {
         let host = if like.is_empty() {

@@ -6,8 +6,10 @@
 //! - Files are edited without losing their comments, and unchanged ones are not written.
 
 mod model;
+mod units;
 
 pub use self::model::{
-    Activation, ActivationChoice, Age, Apply, Catalog, Extension, MinRate, OnIncompatible,
-    RefreshPolicy, Settings, VersionConstraint, Wish,
+    Activation, ActivationChoice, Apply, Catalog, Extension, OnIncompatible, RefreshPolicy,
+    Settings, VersionConstraint, Wish,
 };
+pub use self::units::{Age, MinRate};

@@ -8,38 +8,16 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{self as sys, AtFlags, Mode, OFlags};
 
-use crate::{DurableFile, Error, Result};
+use crate::{DurableFile, Error, Kind, Result};
 
 /// How temporary files are called; no name of ours starts so.
-const TEMPORARY: &str = ".tmp-";
+pub(crate) const TEMPORARY: &str = ".tmp-";
 
 /// An open directory.
 #[derive(Debug)]
 pub struct Dir {
     fd: OwnedFd,
     path: PathBuf,
-}
-
-/// Something in a directory.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
-    /// Its name.
-    pub name: String,
-    /// What it is.
-    pub kind: Kind,
-}
-
-/// What an entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
-    /// A symbolic link.
-    Link,
-    /// Anything else.
-    Other,
 }
 
 impl Dir {
@@ -322,61 +300,6 @@ impl Dir {
         self.sync()
     }
 
-    /// What is in it, sorted by name. Names that are not UTF-8 are none of ours and left out.
-    ///
-    /// # Errors
-    /// When it can not be read.
-    pub fn entries(&self) -> Result<Vec<Entry>> {
-        let failed = |error| io("reading", &self.path, error);
-        let mut entries = Vec::new();
-        for entry in sys::Dir::read_from(&self.fd).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let Ok(name) = entry.file_name().to_str() else {
-                continue;
-            };
-            if matches!(name, "." | "..") {
-                continue;
-            }
-            entries.push(Entry {
-                name: name.to_owned(),
-                kind: self.kind(name)?.unwrap_or(Kind::Other),
-            });
-        }
-        entries.sort();
-        Ok(entries)
-    }
-
-    /// What `name` is; `None` where there is nothing. A link is a link, whatever it points to.
-    ///
-    /// # Errors
-    /// When it can not be looked at.
-    pub fn kind(&self, name: &str) -> Result<Option<Kind>> {
-        let path = self.path_of(name)?;
-        match sys::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(match sys::FileType::from_raw_mode(stat.st_mode) {
-                sys::FileType::RegularFile => Kind::File,
-                sys::FileType::Directory => Kind::Directory,
-                sys::FileType::Symlink => Kind::Link,
-                _ => Kind::Other,
-            })),
-            Err(rustix::io::Errno::NOENT) => Ok(None),
-            Err(error) => Err(io("looking at", &path, error)),
-        }
-    }
-
-    /// Removes temporary files that crashed writers left. Only under a lock that keeps writers out.
-    ///
-    /// # Errors
-    /// When one can not be removed.
-    pub fn sweep(&self) -> Result<()> {
-        let left = self
-            .entries()?
-            .into_iter()
-            .filter(|entry| entry.name.starts_with(TEMPORARY));
-        left.map(|entry| entry.name)
-            .try_for_each(|name| self.remove(&name))
-    }
-
     /// Makes renames and removals in it durable.
     ///
     /// # Errors
@@ -435,6 +358,7 @@ pub(crate) fn io(operation: &'static str, path: &Path, error: rustix::io::Errno)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Entry;
     use std::os::unix::fs::PermissionsExt as _;
 
     fn scratch() -> (tempfile::TempDir, Dir) {

@@ -10,9 +10,11 @@
 mod dir;
 mod error;
 mod file;
+mod listing;
 mod lock;
 
-pub use self::dir::{Dir, Entry, Kind};
+pub use self::dir::Dir;
 pub use self::error::{Error, Result};
 pub use self::file::DurableFile;
+pub use self::listing::{Entry, Kind};
 pub use self::lock::{Lock, LockKind};

@@ -7,19 +7,20 @@
 //! - For the linked image itself, rollout and absence from the index do not count.
 //! - Two catalogs that offer one name are never guessed between.
 
+mod rejection;
+
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
 use sysext_formats::catalog::{Custom, ExtensionIndex, Image, Rollout};
 use sysext_formats::digest::Sha256Digest;
-use sysext_formats::name::{CatalogId, Channel, ExtensionName};
-use sysext_formats::os::{Misfit, match_host};
+use sysext_formats::name::{CatalogId, ExtensionName};
+use sysext_formats::os::match_host;
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
 
+pub use self::rejection::Rejection;
 use crate::config::{VersionConstraint, Wish};
 use crate::host::HostFacts;
 
@@ -67,96 +68,6 @@ pub enum Patience {
     Wait,
     /// At once: `--now`, or a version asked for by name.
     Now,
-}
-
-/// Why an image was not chosen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
-pub enum Rejection {
-    /// Its extension-release does not fit this root.
-    Unfit {
-        /// The rule that decided.
-        misfit: Misfit,
-    },
-    /// The index says another architecture.
-    Architecture {
-        /// The image's.
-        image: String,
-        /// The host's.
-        host: String,
-    },
-    /// The extension is bound to another catalog.
-    Catalog {
-        /// The one it is bound to.
-        bound: CatalogId,
-    },
-    /// It is in other channels.
-    Channel {
-        /// Its channels.
-        image: Vec<Channel>,
-        /// The one that is followed.
-        wanted: Channel,
-    },
-    /// Another version is asked for.
-    Version {
-        /// What is asked for.
-        wanted: String,
-    },
-    /// The vendor withdrew it.
-    Withdrawn {
-        /// The vendor's words.
-        why: String,
-    },
-    /// The admin, or a failed merge, excluded it.
-    Skipped,
-    /// This host's share of the rollout has not come yet.
-    Rollout {
-        /// When it comes.
-        from: UtcTime,
-    },
-    /// A higher version is linked.
-    BelowLinked {
-        /// The linked one.
-        linked: Version,
-    },
-    /// The extension is held at what is linked.
-    Held,
-    /// A better one was chosen.
-    NotBest,
-}
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unfit { misfit } => misfit.fmt(f),
-            Self::Architecture { image, host } => {
-                write!(f, "it is for {image}, this host is {host}")
-            }
-            Self::Catalog { bound } => {
-                write!(f, "the extension is bound to the catalog \"{bound}\"")
-            }
-            Self::Channel { image, wanted } => {
-                let image: Vec<_> = image.iter().map(Channel::as_str).collect();
-                write!(
-                    f,
-                    "it is in the channel {}, this host follows {wanted}",
-                    image.join(", ")
-                )
-            }
-            Self::Version { wanted } => write!(f, "the version {wanted} is asked for"),
-            Self::Withdrawn { why } => write!(f, "the vendor withdrew it: {why}"),
-            Self::Skipped => write!(f, "it is in the skip list of this host"),
-            Self::Rollout { from } => {
-                write!(f, "its rollout reaches this host {from} (--now overrides)")
-            }
-            Self::BelowLinked { linked } => write!(
-                f,
-                "{linked} is linked, and nothing asks for a lower version"
-            ),
-            Self::Held => write!(f, "the extension is held"),
-            Self::NotBest => write!(f, "a higher version fits"),
-        }
-    }
 }
 
 /// One image that was looked at.
