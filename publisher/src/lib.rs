@@ -1,1 +1,49 @@
-//! Skeleton.
+//! `sysext-publish`: turns system extension images into a signed catalog on any static host.
+//!
+//! The data path; each arrow is a change of type, and none can be skipped:
+//! `Candidate → Arrival → Draft → SignedDraft → StagedTree → Publishable`.
+//!
+//! - [`candidate`] says what an image file is, [`lint`] what would hurt, [`arrival`] brings its bytes to the host.
+//! - [`published`] is the catalog as it is, verified; [`draft`] the catalog as it shall be, decided without I/O.
+//! - [`signer`] knows where keys are. [`staged`] holds what would be uploaded, [`selfcheck`] looks at it as a client does,
+//!   and only what passes there can be given to [`upload`].
+//! - [`location`] is where a catalog lies; [`memory`] is what this machine remembers of it.
+//! - [`cmd`] has one file per subcommand. [`failure`] maps errors to hints and exit codes, [`ui`] talks.
+
+pub mod arrival;
+pub mod candidate;
+pub mod cli;
+pub mod cmd;
+pub mod config;
+pub mod context;
+pub mod draft;
+pub mod failure;
+pub mod lint;
+pub mod location;
+pub mod memory;
+pub mod pack;
+pub mod published;
+pub mod selfcheck;
+pub mod serve;
+pub mod signer;
+pub mod staged;
+pub mod ui;
+pub mod upload;
+
+use std::process::ExitCode;
+
+use crate::context::{Context, Environment, Verdict};
+
+/// Runs one command to its exit code.
+#[must_use]
+pub fn run(cli: cli::Cli, environment: Environment) -> ExitCode {
+    let context = Context::new(cli.globals, environment);
+    match cmd::run(&context, cli.command) {
+        Ok(Verdict::Good) => ExitCode::SUCCESS,
+        Ok(Verdict::Bad) => ExitCode::from(1),
+        Err(failure) => {
+            context.ui.fail(&failure);
+            failure.kind.into()
+        }
+    }
+}

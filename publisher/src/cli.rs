@@ -1,0 +1,85 @@
+//! The command line: what can be typed, and nothing of what it does.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::cmd;
+
+/// Turns system extension images into a signed catalog on any static web server.
+#[derive(Debug, Parser)]
+#[command(name = "sysext-publish", version, max_term_width = 100)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// The configuration; keys and root.json are looked up beside it
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "sysext-publish.toml"
+    )]
+    pub config: PathBuf,
+    /// Read the published catalog from here instead of from the location: a directory or a URL
+    #[arg(long, global = true, value_name = "LOCATION")]
+    pub base: Option<String>,
+    /// Print one JSON document on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say what would change, and change nothing
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Say nothing but data, warnings and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// A file whose first line is the passphrase of encrypted keys
+    #[arg(long, global = true, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make keys, the first root and an empty catalog
+    Init(cmd::init::Args),
+    /// Name the extensions that the catalog holds
+    #[command(subcommand)]
+    Extension(cmd::extension::Command),
+    /// Make and show keys
+    #[command(subcommand)]
+    Key(cmd::key::Command),
+    /// Make an image from a folder, or from plain programs
+    Pack(cmd::pack::Args),
+    /// Show what an image says about itself
+    Inspect(cmd::inspect::Args),
+    /// Say what in an image would hurt hosts
+    Lint(cmd::lint::Args),
+    /// Publish images
+    Add(cmd::add::Args),
+    /// Publish every image in a folder that is not published yet
+    Sync(cmd::sync::Args),
+    /// Sign again what expires
+    Renew(cmd::renew::Args),
+    /// Show versions and expiry on one screen
+    Status(cmd::status::Args),
+    /// Check a catalog as a host would, every image and transport
+    Verify(cmd::verify::Args),
+    /// Serve a catalog from a directory, to try it
+    Serve(cmd::serve::Args),
+    /// Print completions for a shell
+    #[command(hide = true)]
+    Completions(cmd::completions::Args),
+    /// Write the man pages into a directory
+    #[command(hide = true)]
+    Man(cmd::man::Args),
+}

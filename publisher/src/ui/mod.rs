@@ -1,0 +1,147 @@
+//! How the program talks: data on stdout, talk on stderr, readable without colour.
+//!
+//! - With `--json` stdout holds exactly one document, with its schema version; talk stays on stderr.
+//! - A reader that goes away (`| head`) ends the output quietly.
+//! - The progress-bar crate is named in [`progress`] only.
+
+pub mod progress;
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+
+/// The schema of every JSON document that commands print.
+pub const JSON_SCHEMA: u64 = 1;
+
+/// What is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Where the program talks.
+#[derive(Debug, Clone, Copy)]
+pub struct Ui {
+    format: Format,
+    quiet: bool,
+}
+
+impl Ui {
+    /// Talks in `format`; `quiet` leaves out everything but data, warnings and errors.
+    #[must_use]
+    pub fn new(format: Format, quiet: bool) -> Self {
+        Self { format, quiet }
+    }
+
+    /// Whether progress may be shown.
+    #[must_use]
+    pub fn shows_progress(&self) -> bool {
+        !self.quiet
+    }
+
+    /// Prints data: the document for programs, or the text for people. The document of a command that can change
+    /// something has a member `changed`.
+    pub fn data<T: Serialize + ?Sized>(
+        &self,
+        command: &str,
+        document: &T,
+        text: impl FnOnce() -> String,
+    ) {
+        let out = match self.format {
+            Format::Text => text(),
+            Format::Json => json_text(
+                command,
+                serde_json::to_value(document).unwrap_or(Value::Null),
+            ),
+        };
+        self.raw(out.as_bytes());
+    }
+
+    /// Prints bytes as they are.
+    pub fn raw(&self, bytes: &[u8]) {
+        let mut stdout = io::stdout().lock();
+        // A reader that has gone away wants no more; there is nobody to tell.
+        let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    }
+
+    /// Says what happens.
+    pub fn say(&self, text: impl Display) {
+        if !self.quiet {
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        }
+    }
+
+    /// Says what somebody should look at.
+    pub fn warn(&self, text: impl Display) {
+        let _ = writeln!(io::stderr().lock(), "warning: {text}");
+    }
+
+    /// Says why the command failed.
+    pub fn fail(&self, failure: &Failure) {
+        let _ = io::stderr().lock().write_all(failure.text().as_bytes());
+        if self.format == Format::Json {
+            let document = json!({"error": {
+                "kind": failure.kind,
+                "exit_code": failure.kind.code(),
+                "messages": failure.messages,
+                "hints": failure.hints,
+            }});
+            self.data("error", &document, String::new);
+        }
+    }
+}
+
+fn json_text(command: &str, document: Value) -> String {
+    let mut whole = json!({"schema": JSON_SCHEMA, "command": command});
+    match (whole.as_object_mut(), document) {
+        (Some(whole), Value::Object(members)) => whole.extend(members),
+        (Some(whole), other) => {
+            whole.insert("data".to_owned(), other);
+        }
+        (None, _) => {}
+    }
+    format!("{whole:#}\n")
+}
+
+/// Bytes as people read them: `1.2 MB`.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    let units = [("GB", 1_000_000_000_u64), ("MB", 1_000_000), ("kB", 1_000)];
+    match units.iter().find(|(_, size)| count >= *size) {
+        Some((unit, size)) => {
+            let tenths = u128::from(count) * 10 / u128::from(*size);
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+        None => format!("{count} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_says_its_schema_and_command() {
+        let document: Value =
+            serde_json::from_str(&json_text("add", json!({"changed": true}))).unwrap();
+        assert_eq!(
+            document,
+            json!({"schema": 1, "command": "add", "changed": true})
+        );
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        assert_eq!(
+            [999, 1_000, 61_890_560].map(bytes),
+            ["999 B", "1.0 kB", "61.8 MB"]
+        );
+    }
+}
