@@ -53,6 +53,24 @@ pub enum InspectError {
         /// What it uses.
         feature: String,
     },
+    /// The hash tree uses an algorithm that this reader does not have.
+    #[error(
+        "the dm-verity hash tree uses {algorithm}, which is not supported; make it with sha256"
+    )]
+    UnsupportedVerity {
+        /// Name of the algorithm.
+        algorithm: String,
+    },
+    /// The data are not the ones that the root hash was made of.
+    #[error(
+        "the data partition does not match the dm-verity root hash: the image says {declared}, its data {computed}"
+    )]
+    VerityMismatch {
+        /// Root hash by the partitions' UUIDs.
+        declared: String,
+        /// Root hash of the data.
+        computed: String,
+    },
     /// A LUKS volume; extensions are not secret, and there is no key here.
     #[error("the image is encrypted (LUKS): only unencrypted images can be published and checked")]
     Encrypted,
@@ -67,7 +85,7 @@ pub enum InspectError {
         "the disk image has several {designator} partitions for {architecture} (numbers {numbers}); an extension has one"
     )]
     SeveralPartitions {
-        /// `root` or `usr`.
+        /// `root`, `usr`, `root and usr`, or `verity`.
         designator: &'static str,
         /// Architecture in systemd's words.
         architecture: &'static str,

@@ -8,6 +8,7 @@
 //!   depth limit; directories that are merely in several places are listed in each.
 //! - A journal that was not played back is read as if it had been; encrypted directories are refused.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::io::{Read, Seek};
 
@@ -36,7 +37,11 @@ impl<R: Read + Seek + Send + 'static> Ext4<R> {
     }
 
     fn load(&self) -> Result<ext4_view::Ext4, InspectError> {
-        ext4_view::Ext4::load(Box::new(Backing(self.source.clone()))).map_err(refused)
+        ext4_view::Ext4::load(Box::new(Backing {
+            source: self.source.clone(),
+            seen: HashSet::new(),
+        }))
+        .map_err(refused)
     }
 }
 
@@ -60,7 +65,7 @@ impl<R: Read + Seek + Send + 'static> Volume for Ext4<R> {
                 if name == "." || name == ".." {
                     continue;
                 }
-                // Directories come back as their blocks were cached, so reading them again is paid for here.
+                // Names come from blocks that the crate keeps, too.
                 self.source.spend(name.as_ref().len() as u64)?;
                 let metadata = entry.metadata().map_err(refused)?;
                 let attributes = attributes(&metadata);
@@ -162,12 +167,27 @@ fn attributes(metadata: &ext4_view::Metadata) -> Attributes {
 }
 
 /// The image as the crate sees it.
-struct Backing<R>(Source<R>);
+struct Backing<R> {
+    source: Source<R>,
+    /// Pages that were read already.
+    seen: HashSet<u64>,
+}
 
 impl<R: Read + Seek> Ext4Read for Backing<R> {
+    /// The crate keeps only a few blocks and reads several at once, so it reads most of them again and again: a page is
+    /// paid for in full when it is new, and for the copying when it is not.
     fn read(&mut self, start: u64, buffer: &mut [u8]) -> Result<(), Box<dyn Error + Send + Sync>> {
-        self.0
-            .read_at(start, buffer, "an ext4 structure")
+        const PAGE: u64 = 4096;
+        const COPIED: u64 = 64;
+        let length = buffer.len() as u64;
+        self.source.spend(length / COPIED)?;
+        for page in start / PAGE..start.saturating_add(length).div_ceil(PAGE) {
+            if self.seen.insert(page) {
+                self.source.spend(PAGE)?;
+            }
+        }
+        self.source
+            .read_paid(start, buffer, "an ext4 structure")
             .map_err(Into::into)
     }
 }

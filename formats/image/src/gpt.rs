@@ -31,10 +31,17 @@ const CHECKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// The partition that holds the extension.
 #[derive(Debug)]
 pub(crate) struct Chosen<R> {
-    pub(crate) source: Source<R>,
+    pub(crate) data: Source<R>,
     /// The directory of the extension that is the partition's root.
     pub(crate) prefix: &'static str,
-    pub(crate) verity: Option<Verity>,
+    pub(crate) verity: Option<VerityTree<R>>,
+}
+
+/// The partition with the hash tree of the chosen one.
+#[derive(Debug)]
+pub(crate) struct VerityTree<R> {
+    pub(crate) verity: Verity,
+    pub(crate) tree: Source<R>,
 }
 
 #[derive(Debug, Clone)]
@@ -53,56 +60,46 @@ pub(crate) fn choose<R: Read + Seek>(
     sector: u64,
 ) -> Result<Chosen<R>, InspectError> {
     let partitions = read_table(source, sector)?;
-    let known = |wanted: Part| {
-        partitions
+    let of_part = |part: Part| -> Vec<Known<'_>> {
+        let known = partitions
             .iter()
-            .filter_map(|partition| Some((partition_type(partition.type_uuid)?, partition)))
-            .filter(move |(kind, _)| kind.part == wanted)
+            .filter_map(|found| Some((partition_type(found.type_uuid)?, found)));
+        known.filter(|(kind, _)| kind.part == part).collect()
     };
-    let mut data: Vec<(PartitionType, &Partition)> = known(Part::Data).collect();
-    data.sort_by_key(|(kind, partition)| (*kind, partition.number));
+    let data = of_part(Part::Data);
     one_architecture(&data)?;
-    let (kind, partition) = match data.as_slice() {
+    let (kind, chosen) = match data.as_slice() {
         [] => return generic(source, &partitions),
-        [(kind, partition)] => (*kind, *partition),
-        [(first, _), .., (last, _)] => {
-            return Err(InspectError::SeveralPartitions {
-                designator: if first.designator == last.designator {
-                    name(first.designator)
-                } else {
-                    "root and usr"
-                },
-                architecture: first.architecture,
-                numbers: numbers(data.iter().map(|(_, partition)| *partition)),
-            });
+        [only] => *only,
+        [(first, _), ..]
+            if data
+                .iter()
+                .all(|(kind, _)| kind.designator == first.designator) =>
+        {
+            return Err(several(name(first.designator), &data));
         }
+        _ => return Err(several("root and usr", &data)),
     };
-    let belongs = |found: &&(PartitionType, &Partition)| {
-        (found.0.designator, found.0.architecture) == (kind.designator, kind.architecture)
+    let belonging = |part: Part| -> Vec<Known<'_>> {
+        let same = |other: &PartitionType| {
+            (other.designator, other.architecture) == (kind.designator, kind.architecture)
+        };
+        of_part(part)
+            .into_iter()
+            .filter(|(other, _)| same(other))
+            .collect()
     };
-    let trees: Vec<_> = known(Part::Verity).collect();
-    let trees: Vec<_> = trees.iter().filter(belongs).collect();
-    let signed = known(Part::VeritySignature)
-        .collect::<Vec<_>>()
-        .iter()
-        .any(|found| belongs(&found));
+    let trees = belonging(Part::Verity);
     let verity = match trees.as_slice() {
         [] => None,
-        [(_, tree)] => Some(Verity {
-            root_hash: format!("{:032x}{:032x}", partition.uuid, tree.uuid),
-            signed,
+        [(_, tree)] => Some(VerityTree {
+            verity: Verity {
+                root_hash: format!("{:032x}{:032x}", chosen.uuid, tree.uuid),
+                signed: !belonging(Part::VeritySignature).is_empty(),
+            },
+            tree: tree.window(source)?,
         }),
-        several => {
-            return Err(InspectError::SeveralPartitions {
-                designator: if kind.designator == Designator::Root {
-                    "root-verity"
-                } else {
-                    "usr-verity"
-                },
-                architecture: kind.architecture,
-                numbers: numbers(several.iter().map(|(_, partition)| *partition)),
-            });
-        }
+        _ => return Err(several("verity", &trees)),
     };
     let prefix = if kind.designator == Designator::Usr {
         "usr"
@@ -110,11 +107,14 @@ pub(crate) fn choose<R: Read + Seek>(
         ""
     };
     Ok(Chosen {
-        source: source.window(partition.start, partition.length, "the partition")?,
+        data: chosen.window(source)?,
         prefix,
         verity,
     })
 }
+
+/// A partition of a type that stands for something.
+type Known<'a> = (PartitionType, &'a Partition);
 
 /// The only partition of the generic type, which systemd takes for the root.
 fn generic<R: Read + Seek>(
@@ -125,14 +125,11 @@ fn generic<R: Read + Seek>(
         .iter()
         .filter(|partition| partition.type_uuid == LINUX_GENERIC);
     match (generic.next(), generic.next()) {
-        (Some(only), None) => {
-            let source = source.window(only.start, only.length, "the partition")?;
-            Ok(Chosen {
-                source,
-                prefix: "",
-                verity: None,
-            })
-        }
+        (Some(only), None) => Ok(Chosen {
+            data: only.window(source)?,
+            prefix: "",
+            verity: None,
+        }),
         _ => {
             let types: Vec<String> = partitions
                 .iter()
@@ -148,7 +145,26 @@ fn generic<R: Read + Seek>(
     }
 }
 
-fn one_architecture(data: &[(PartitionType, &Partition)]) -> Result<(), InspectError> {
+impl Partition {
+    fn window<R: Read + Seek>(&self, source: &Source<R>) -> Result<Source<R>, InspectError> {
+        source.window(self.start, self.length, "the partition")
+    }
+}
+
+fn several(designator: &'static str, partitions: &[Known<'_>]) -> InspectError {
+    let numbers: Vec<String> = partitions
+        .iter()
+        .map(|(_, partition)| partition.number.to_string())
+        .collect();
+    let architecture = partitions.first().map_or("", |(kind, _)| kind.architecture);
+    InspectError::SeveralPartitions {
+        designator,
+        architecture,
+        numbers: numbers.join(", "),
+    }
+}
+
+fn one_architecture(data: &[Known<'_>]) -> Result<(), InspectError> {
     let mut architectures: Vec<&str> = data.iter().map(|(kind, _)| kind.architecture).collect();
     architectures.sort_unstable();
     architectures.dedup();
@@ -264,11 +280,4 @@ fn name(designator: Designator) -> &'static str {
         Designator::Root => "root",
         Designator::Usr => "usr",
     }
-}
-
-fn numbers<'a>(partitions: impl Iterator<Item = &'a Partition>) -> String {
-    partitions
-        .map(|partition| partition.number.to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
 }

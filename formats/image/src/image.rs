@@ -3,11 +3,12 @@
 use std::fmt;
 use std::io::{Read, Seek};
 
-use crate::gpt::{self, Chosen};
+use crate::gpt::{self, Chosen, VerityTree};
 use crate::listing::Listing;
 use crate::probe::{Kind, probe};
 use crate::resolve::{position, resolve};
 use crate::source::Source;
+use crate::verity::Protected;
 use crate::volume::{self, Place, Volume};
 use crate::{Entry, EntryKind, InspectError, Limits};
 
@@ -67,7 +68,7 @@ pub struct Image<R> {
     source: Source<R>,
     limits: Limits,
     container: Container,
-    verity: Option<Verity>,
+    verity: Option<(Verity, Protected<R>)>,
     filesystem: Filesystem,
     /// The directory of the extension that is the file system's root.
     prefix: &'static str,
@@ -85,27 +86,36 @@ impl<R: Read + Seek + Send + 'static> Image<R> {
     /// When the image is none, is damaged, or would cost more than `limits`.
     pub fn open(reader: R, length: u64, limits: Limits) -> Result<Self, InspectError> {
         let source = Source::new(reader, length, limits.max_metadata);
-        let (container, inner, prefix, verity, filesystem) = match probe(&source)? {
-            Kind::Filesystem(filesystem) => (Container::None, source.clone(), "", None, filesystem),
+        let (container, chosen, filesystem) = match probe(&source)? {
+            Kind::Filesystem(filesystem) => (
+                Container::None,
+                Chosen {
+                    data: source.clone(),
+                    prefix: "",
+                    verity: None,
+                },
+                filesystem,
+            ),
             Kind::Gpt(sector) => {
-                let Chosen {
-                    source: partition,
-                    prefix,
-                    verity,
-                } = gpt::choose(&source, sector)?;
-                let filesystem = match probe(&partition)? {
-                    Kind::Filesystem(filesystem) => filesystem,
+                let chosen = gpt::choose(&source, sector)?;
+                match probe(&chosen.data)? {
+                    Kind::Filesystem(filesystem) => (Container::Gpt, chosen, filesystem),
                     Kind::Gpt(_) => {
                         return Err(InspectError::corrupt("a partition holds a partition table"));
                     }
-                };
-                (Container::Gpt, partition, prefix, verity, filesystem)
+                }
             }
         };
-        let mut volume = volume::open(filesystem, inner)?;
+        let Chosen {
+            data,
+            prefix,
+            verity,
+        } = chosen;
+        let mut volume = volume::open(filesystem, data.clone())?;
         let mut listing = Listing::new(&limits, prefix, volume.root()?)?;
         let compressed = volume.list(&mut listing, prefix, &limits)?;
         let (entries, nodes) = listing.finish()?;
+        let verity = verity.map(|VerityTree { verity, tree }| (verity, Protected { data, tree }));
         Ok(Self {
             source,
             limits,
@@ -142,7 +152,27 @@ impl<R: Read + Seek + Send + 'static> Image<R> {
 
     /// The dm-verity protection, if the image has any.
     pub fn verity(&self) -> Option<&Verity> {
-        self.verity.as_ref()
+        self.verity.as_ref().map(|(verity, _)| verity)
+    }
+
+    /// Reads all data under dm-verity, however many they are, and holds them against the root hash. An image without
+    /// dm-verity has nothing to be held against.
+    ///
+    /// # Errors
+    /// [`InspectError::VerityMismatch`], and when the hash tree's parameters can not be read.
+    pub fn check_verity(&self) -> Result<(), InspectError> {
+        let Some((verity, protected)) = &self.verity else {
+            return Ok(());
+        };
+        self.refill();
+        let computed = protected.root_hash()?;
+        if computed != verity.root_hash {
+            return Err(InspectError::VerityMismatch {
+                declared: verity.root_hash.clone(),
+                computed,
+            });
+        }
+        Ok(())
     }
 
     /// Everything in the image but its root directory, sorted by path.

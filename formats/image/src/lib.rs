@@ -30,6 +30,7 @@ mod probe;
 mod resolve;
 mod source;
 mod squashfs;
+mod verity;
 mod volume;
 
 pub use entry::{Entry, EntryKind};

@@ -1,7 +1,7 @@
 //! Partition types of the discoverable partitions specification (UAPI.2), for root and usr partitions of all architectures.
 
 /// What a partition type stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PartitionType {
     pub(crate) designator: Designator,
     /// Architecture in systemd's words.
@@ -10,14 +10,14 @@ pub(crate) struct PartitionType {
 }
 
 /// Where a partition is mounted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Designator {
     Root,
     Usr,
 }
 
 /// What a partition holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Data,
     Verity,

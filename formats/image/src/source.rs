@@ -10,7 +10,7 @@ use crate::budget::Budget;
 /// A range of the image: all of it, or one partition.
 ///
 /// - Nothing outside the range can be read, whatever offset an image declares.
-/// - Each byte read is paid for from the [`Budget`] that all ranges of one image share.
+/// - What is read is paid for from the [`Budget`] that all ranges of one image share.
 pub(crate) struct Source<R> {
     shared: Arc<Mutex<Shared<R>>>,
     start: u64,
@@ -62,14 +62,23 @@ impl<R: Read + Seek> Source<R> {
         buffer: &mut [u8],
         what: &'static str,
     ) -> Result<(), InspectError> {
+        self.spend(buffer.len() as u64)?;
+        self.read_paid(offset, buffer, what)
+    }
+
+    /// The same, where the caller has paid.
+    pub(crate) fn read_paid(
+        &self,
+        offset: u64,
+        buffer: &mut [u8],
+        what: &'static str,
+    ) -> Result<(), InspectError> {
         let length = buffer.len() as u64;
         let at = self.place(offset, length, what)?;
-        let mut shared = self.lock();
-        shared.budget.spend(length)?;
-        shared
-            .reader
+        let reader = &mut self.lock().reader;
+        reader
             .seek(SeekFrom::Start(at))
-            .and_then(|_| shared.reader.read_exact(buffer))
+            .and_then(|_| reader.read_exact(buffer))
             .map_err(|source| match source.kind() {
                 // The caller's length was wrong, or the file shrank meanwhile.
                 std::io::ErrorKind::UnexpectedEof => InspectError::Truncated {

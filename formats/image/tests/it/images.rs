@@ -115,16 +115,36 @@ fn every_fixture_says_the_same() {
 }
 
 #[test]
-fn the_root_hash_is_in_the_partition_uuids() {
-    let image = open(fixture("gpt-usr-verity.raw.zst"), Limits::default()).unwrap();
+fn the_root_hash_is_in_the_partition_uuids_and_fits_the_data() {
+    let bytes = fixture("gpt-usr-verity.raw.zst");
+    let image = open(bytes.clone(), Limits::default()).unwrap();
     let root_hash = "0c747f1b98e95566f34bbd62ef7e894406014269d6ac6cf77cda9c7f93afff30".to_owned();
     assert_eq!(
         image.verity(),
         Some(&Verity {
-            root_hash,
+            root_hash: root_hash.clone(),
             signed: true
         })
     );
+    image.check_verity().unwrap();
+
+    // The padding behind the squashfs is under dm-verity, too.
+    let mut changed = bytes;
+    let start = changed
+        .windows(4)
+        .position(|window| window == b"hsqs")
+        .unwrap();
+    changed[start + 100_000] ^= 1;
+    match open(changed, Limits::default()).unwrap().check_verity() {
+        Err(InspectError::VerityMismatch { declared, computed }) => {
+            assert!(declared == root_hash && computed != root_hash)
+        }
+        other => panic!("{other:?}"),
+    }
+    open(fixture("squashfs-gzip.raw"), Limits::default())
+        .unwrap()
+        .check_verity()
+        .unwrap();
 }
 
 #[test]
@@ -183,7 +203,7 @@ fn the_partition_is_chosen_as_systemd_does() {
     let both = error(&[part(USR_X86_64), part(ROOT_X86_64)]);
     assert!(
         both.to_string()
-            .contains("several root and usr partitions for x86-64 (numbers 2, 1)"),
+            .contains("several root and usr partitions for x86-64 (numbers 1, 2)"),
         "{both}"
     );
     let architectures = error(&[part(ROOT_ARM64), part(USR_X86_64)]);

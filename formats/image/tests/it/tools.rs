@@ -307,6 +307,7 @@ fn systemd_repart_and_dissect() {
     );
     let verity = opened.verity().unwrap();
     assert!(!verity.signed);
+    opened.check_verity().unwrap();
     assert!(
         made.contains(&format!("\"roothash\":\"{}\"", verity.root_hash)),
         "{made}"
