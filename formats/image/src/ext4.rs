@@ -1,4 +1,4 @@
-//! ext4, and ext2 and ext3 as far as they name file types in directories, read with the crate ext4-view.
+//! ext4, and ext3 and ext2 as far as that reader goes (no holes in files without extents), read with the crate ext4-view.
 //!
 //! The crate has no unsafe code and checks what it reads. It allocates by three numbers of the image, so those are looked
 //! at first: how many block groups there are, how large an inode is, and how long a file or link is.

@@ -10,6 +10,16 @@
 //! - Only [`std::io::Read`] and [`std::io::Seek`] are asked of the image. Nothing is written, mounted, mapped or executed.
 //! - Paths are relative to the root of the extension, `usr/…` also where the image holds nothing but a usr partition.
 //!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let file = std::fs::File::open("hello_1.0_x86-64.raw")?;
+//! let length = file.metadata()?.len();
+//! let facts = sysext_image::inspect(file, length, &sysext_image::Limits::default())?;
+//! assert_eq!(facts.filesystem, sysext_image::Filesystem::Squashfs);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! It does not verify signatures or digests, does not judge which hosts an image fits, and does not read extended
 //! attributes, file times or device numbers.
 

@@ -2,8 +2,8 @@
 
 /// Upper bounds for reading one image.
 ///
-/// The defaults fit every extension image known to be published, and keep the memory for the most hostile one below half a
-/// gigabyte.
+/// The defaults leave room for images a hundred times larger than usual. A million entries, as many as they allow, take
+/// 220 MB of memory while they are listed; a usual image takes 3 MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Files, directories and links in the image, the root directory not counted.

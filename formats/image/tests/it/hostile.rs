@@ -171,7 +171,7 @@ fn two_entries_of_one_name_are_corrupt() {
 }
 
 #[test]
-fn a_million_names_of_one_file_cost_no_more_than_the_limits() {
+fn many_names_of_one_file_cost_no_more_than_the_limits() {
     let mut maker = Maker::default();
     let file = maker.file(Content::Stored(b"x".to_vec()));
     let names: Vec<Vec<u8>> = (0..3000)
