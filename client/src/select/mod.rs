@@ -11,14 +11,12 @@ mod rejection;
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use sysext_formats::catalog::{Custom, ExtensionIndex, Image, Rollout};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{CatalogId, ExtensionName};
 use sysext_formats::os::match_host;
 use sysext_formats::time::UtcTime;
-use sysext_formats::version::Version;
 
 pub use self::rejection::Rejection;
 use crate::config::{VersionConstraint, Wish};
@@ -285,37 +283,14 @@ fn waits_for_rollout(question: &Question<'_>, image: &Image) -> Option<Rejection
     {
         return None;
     }
-    let from = rollout_time(
-        image.rollout.as_ref()?,
-        question.host.machine_id.as_deref(),
-        question.name,
-        &image.version,
-    );
-    (question.now < from).then_some(Rejection::Rollout { from })
-}
-
-/// When a rollout reaches this host. Its share is the first 8 bytes, big-endian, as a fraction of 2^64, of
-/// sha256(machine-id NUL extension NUL version); the share that has elapsed must be above it. A host without a machine
-/// id comes last.
-fn rollout_time(
-    rollout: &Rollout,
-    machine_id: Option<&str>,
-    name: &ExtensionName,
-    version: &Version,
-) -> UtcTime {
-    let seconds = u128::from(rollout.hours) * 3_600;
+    let rollout = image.rollout.as_ref()?;
+    // A host without a machine id comes last.
+    let machine_id = question.host.machine_id.as_deref();
     let share = machine_id.map_or(u64::MAX, |id| {
-        let digest = Sha256Digest::of(format!("{id}\0{name}\0{version}").as_bytes());
-        digest
-            .as_bytes()
-            .iter()
-            .take(8)
-            .fold(0, |share, byte| share << 8 | u64::from(*byte))
+        Rollout::share(id, question.name, &image.version)
     });
-    let delay = (seconds * u128::from(share)) >> 64;
-    rollout.start.plus(Duration::from_secs(
-        u64::try_from(delay).unwrap_or(u64::MAX).saturating_add(1),
-    ))
+    let from = rollout.reaches(share);
+    (question.now < from).then_some(Rejection::Rollout { from })
 }
 
 #[cfg(test)]
@@ -595,25 +570,6 @@ mod tests {
                 .word(),
             "2"
         );
-        // The share is a fixed function, so that a publisher can tell how many hosts have an image.
-        let hours_72 = Rollout {
-            start: UtcTime::from_unix(0),
-            hours: 72,
-        };
-        let at = |id| {
-            rollout_time(
-                &hours_72,
-                id,
-                &"k3s".parse().unwrap(),
-                &"2".parse().unwrap(),
-            )
-            .unix()
-        };
-        assert_eq!(at(None), 72 * 3_600);
-        let digest = Sha256Digest::of(b"0123456789abcdef0123456789abcdef\0k3s\x002");
-        let share = u64::from_be_bytes(digest.as_bytes()[..8].try_into().unwrap());
-        let expected = (share as f64 / 2f64.powi(64) * 72.0 * 3_600.0) as i64 + 1;
-        assert_eq!(at(Some("0123456789abcdef0123456789abcdef")), expected);
     }
 
     #[test]
