@@ -107,7 +107,6 @@ impl<R: Read + Seek + Send + 'static> Volume for Ext4<R> {
 
 /// Checks what the crate would believe; answers with the length of the file system.
 fn check_superblock<R: Read + Seek>(source: &Source<R>) -> Result<u64, InspectError> {
-    const HAS_WIDE_BLOCKS: u32 = 0x80;
     const HAS_CHECKSUMS: u32 = 0x400;
     let bytes: [u8; 1024] = source.array_at(SUPERBLOCK, "the ext4 superblock")?;
     let at = |offset: usize| Fields(bytes.get(offset..).unwrap_or_default());
@@ -116,12 +115,9 @@ fn check_superblock<R: Read + Seek>(source: &Source<R>) -> Result<u64, InspectEr
     let block_bits = at(0x18).u32().saturating_add(10);
     let blocks_per_group = at(0x20).u32();
     let inode_size = at(0x58).u16();
-    let (incompatible, read_only) = (at(0x60).u32(), at(0x64).u32());
-    let blocks_high = if incompatible & HAS_WIDE_BLOCKS != 0 {
-        at(0x150).u32()
-    } else {
-        0
-    };
+    let read_only = at(0x64).u32();
+    // The crate takes the upper half even where the feature for it is off, so it counts here, too.
+    let blocks_high = at(0x150).u32();
     if block_bits > 16 {
         return Err(InspectError::corrupt(format!(
             "the ext4 block size is 2^{block_bits}"

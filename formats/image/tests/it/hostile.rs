@@ -390,6 +390,41 @@ fn partition_tables_are_not_believed() {
 }
 
 #[test]
+fn ext4_block_groups_are_not_believed() {
+    let mut image = fixture("ext4.raw.zst");
+    // No checksums, so that the number of blocks can be changed: the upper half, with and without the feature for it.
+    image[1024 + 0x65] &= !0x04;
+    image[1024 + 0x150] = 5;
+    for features in [image[1024 + 0x60] & !0x80, image[1024 + 0x60] | 0x80] {
+        image[1024 + 0x60] = features;
+        let error = exercise(image.clone(), Limits::default()).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                InspectError::Truncated {
+                    what: "the ext4 file system",
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+    // A block a group.
+    let mut image = fixture("ext4.raw.zst");
+    image[1024 + 0x65] &= !0x04;
+    image[1024 + 0x20..1024 + 0x24].copy_from_slice(&1_u32.to_le_bytes());
+    let little = Limits {
+        max_metadata: 10_000,
+        ..Limits::default()
+    };
+    assert!(matches!(
+        exercise(image, little),
+        Err(InspectError::TooMuchMetadata { .. })
+    ));
+    assert!(peak_memory() < MEMORY, "{} bytes of memory", peak_memory());
+}
+
+#[test]
 fn an_ext4_directory_cycle_ends_at_the_limit() {
     let mut image = fixture("ext4.raw.zst");
     // Without checksums, which are a feature in the superblock, directories can be changed.
