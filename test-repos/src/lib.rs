@@ -3,6 +3,7 @@
 //! - [`fault_server`]: an HTTP server that serves files as the standard says, until it is told to lie.
 //! - [`image`]: small real system extension images, made in process.
 //! - [`simulator`]: catalogs that are published, attacked and published again.
+//! - [`scenario`]: attacks on metadata with what must come of them; `fixtures/` holds them as files.
 //! - [`scratch`]: a directory laid out as a host's root, and a way to see that nothing in it changed.
 //!
 //! Everything here is deterministic: the same calls give the same bytes, on every machine and every day.
@@ -16,5 +17,6 @@
 
 pub mod fault_server;
 pub mod image;
+pub mod scenario;
 pub mod scratch;
 pub mod simulator;

@@ -304,6 +304,14 @@ impl Simulator {
         }
     }
 
+    /// Takes away all metadata that is not current, but every root.
+    pub fn prune(&mut self) {
+        let current: BTreeSet<_> = self.documents.keys().map(|role| self.path(role)).collect();
+        self.files.retain(|path, _| {
+            !path.starts_with("metadata/") || path.ends_with(".root.json") || current.contains(path)
+        });
+    }
+
     /// Changes what is published already, its signatures too. Nothing is signed again.
     ///
     /// # Panics
@@ -358,10 +366,18 @@ impl Simulator {
     }
 }
 
-/// Compact JSON with sorted keys: the canonical form where that is JSON, which it is for text without control
-/// characters. Not serde_json's order, which depends on features that other crates switch on.
+/// Compact JSON with sorted keys: the canonical form, with control characters escaped, which it leaves as they are. Not
+/// serde_json's order, which depends on features that other crates switch on.
 fn to_bytes(document: &Value) -> Vec<u8> {
-    canonical::encode(document).unwrap()
+    let mut bytes = Vec::new();
+    for byte in canonical::encode(document).unwrap() {
+        if byte < b' ' {
+            bytes.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+        } else {
+            bytes.push(byte);
+        }
+    }
+    bytes
 }
 
 #[cfg(test)]
