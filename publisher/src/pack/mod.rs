@@ -1,1 +1,3 @@
-//! To come.
+//! Makes images from folders and from plain programs.
+
+pub mod elf;
