@@ -116,6 +116,17 @@ fn fast_forwarded() -> Vec<Scenario> {
                 rotate_online(catalog);
             })
             .ends(Expected::Accepted),
+        Story::new(
+            "fast-forwarded-timestamp-recovered-with-the-old-key",
+            "The timestamp was far ahead by mistake; a new root gave it a second key and kept the first, which still vouches for the mistake.",
+        )
+        .has_seen(far("timestamp"))
+        .serves(|catalog| {
+            set_back(catalog, &["timestamp"]);
+            catalog.set_keys("timestamp", &["online", "online-2"]);
+            catalog.publish();
+        })
+        .ends(Expected::Accepted),
         Story::new("fast-forwarded-snapshot-recovered", "A thief's snapshot was far ahead; a new root gave snapshot and timestamp another key.")
             .has_seen(far("snapshot"))
             .serves(|catalog| {
