@@ -50,7 +50,7 @@ enum Command {
 }
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
-type Catalog = Fresh<CatalogRemote, MetadataStore>;
+type Catalog<'a> = Fresh<CatalogRemote, &'a mut MetadataStore>;
 
 fn main() -> ExitCode {
     let done = Cli::try_parse()
@@ -72,7 +72,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Init { trusted_root } => init(&cli.metadata_dir, trusted_root),
-        Command::Refresh => refreshed(cli).map(drop),
+        Command::Refresh => refreshed(cli, &mut MetadataStore::open(&cli.metadata_dir)?).map(drop),
         Command::Download => download(cli),
     }
 }
@@ -87,10 +87,9 @@ fn fetcher() -> Result<Fetcher> {
     Ok(Fetcher::new(&Settings::default(), Network::Online)?)
 }
 
-fn refreshed(cli: &Cli) -> Result<Catalog> {
+fn refreshed<'a>(cli: &Cli, store: &'a mut MetadataStore) -> Result<Catalog<'a>> {
     let url = cli.metadata_url.clone().ok_or("--metadata-url is needed")?;
     let remote = CatalogRemote::at_metadata(fetcher()?, url);
-    let store = MetadataStore::open(&cli.metadata_dir)?;
     let seconds = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)?
         .as_secs();
@@ -105,7 +104,8 @@ fn download(cli: &Cli) -> Result<()> {
         .ok_or("--target-base-url is needed")?;
     let directory = cli.target_dir.as_ref().ok_or("--target-dir is needed")?;
     let directory = Dir::create_all(directory, 0o755)?;
-    let mut catalog = refreshed(cli)?;
+    let mut store = MetadataStore::open(&cli.metadata_dir)?;
+    let mut catalog = refreshed(cli, &mut store)?;
     let fetcher = fetcher()?;
     for path in &cli.target_name {
         let found = catalog.find_target(path)?;

@@ -17,10 +17,11 @@
 //!
 //! What it does not do: fetch, or decide what is trusted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sysext_durable::{Dir, Error};
+use sysext_durable::{Dir, Error, Kind, Lock, LockKind};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::limits::Limits;
 use sysext_formats::name::CatalogId;
@@ -29,15 +30,119 @@ use sysext_formats::time::UtcTime;
 use sysext_formats::trust::{Clock, ExpiryPolicy, RootStage};
 use sysext_formats::workflow::{Cache, CachedFile};
 
-use crate::root::DIRECTORY_MODE;
+use crate::root::{DIRECTORY_MODE, Root};
 
 const FILE_MODE: u32 = 0o644;
 const ROOTS: &str = "roots";
 /// No role's file is called so: theirs end with `.json`.
 const STATE: &str = "state.toml";
+const LOCK: &str = "lock";
 const MAX_STATE: u64 = 64 << 10;
 /// Digits of the first root's digest in the name of the directory.
 const DIGITS: usize = 16;
+
+/// `STORE/catalogs`: what this host trusts of which catalog.
+#[derive(Debug, Clone)]
+pub struct TrustStore {
+    path: PathBuf,
+}
+
+/// What this host trusts of one catalog, seen from a pinned root.
+#[derive(Debug)]
+pub enum Known {
+    /// Nothing.
+    Nothing,
+    /// The pinned root is the first one, or in the chain from it: the trust goes on.
+    Trusted(MetadataStore),
+    /// Another root, from which no chain leads to the pinned one so far.
+    Other(MetadataStore),
+}
+
+impl TrustStore {
+    /// That of a host.
+    #[must_use]
+    pub fn new(root: &Root) -> Self {
+        Self {
+            path: root.store().join("catalogs"),
+        }
+    }
+
+    /// What is trusted of the catalog `id`, whose pinned root has the digest `pin`.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn find(&self, id: &CatalogId, pin: Sha256Digest) -> Result<Known, Error> {
+        let mut other = Known::Nothing;
+        let own = directory_name(id, pin);
+        let mut names = self.directories(id)?;
+        // The directory of this very root first.
+        names.sort_by_key(|name| *name != own);
+        for name in names {
+            let path = self.path.join(&name);
+            let Some(dir) = Dir::open_existing(&path)? else {
+                continue;
+            };
+            let mut store = MetadataStore::new(dir);
+            if store.anchor(|digest| digest == pin)? {
+                return Ok(Known::Trusted(store));
+            }
+            let digits = name.rsplit('@').next().unwrap_or_default();
+            if name != own && store.anchor(|digest| digest.short(DIGITS) == digits)? {
+                other = Known::Other(store);
+            }
+        }
+        Ok(other)
+    }
+
+    /// Begins to trust a catalog by its first root, whose digest the caller has compared with the pin.
+    ///
+    /// # Errors
+    /// When the store can not be written.
+    pub fn begin(
+        &self,
+        id: &CatalogId,
+        version: MetadataVersion,
+        root: &[u8],
+    ) -> Result<MetadataStore, Error> {
+        let name = directory_name(id, Sha256Digest::of(root));
+        let dir = Dir::create_all(&self.path, DIRECTORY_MODE)?;
+        let mut store = MetadataStore::new(dir.create_subdir(&name, DIRECTORY_MODE)?);
+        let mut handle = &mut store;
+        handle.save(&CachedFile::Root, version, root)?;
+        store.anchored = Some(root.to_vec());
+        Ok(store)
+    }
+
+    /// Forgets all that is trusted of a catalog, rollback protection included; whether there was something.
+    ///
+    /// # Errors
+    /// When it can not be removed.
+    pub fn forget(&self, id: &CatalogId) -> Result<bool, Error> {
+        let names = self.directories(id)?;
+        if let Some(dir) = Dir::open_existing(&self.path)? {
+            names.iter().try_for_each(|name| dir.remove_tree(name))?;
+        }
+        Ok(!names.is_empty())
+    }
+
+    fn directories(&self, id: &CatalogId) -> Result<Vec<String>, Error> {
+        let Some(dir) = Dir::open_existing(&self.path)? else {
+            return Ok(Vec::new());
+        };
+        let is_it = |name: &str| {
+            name.split_once('@')
+                .is_some_and(|(found, _)| found == id.as_str())
+        };
+        let entries = dir.entries()?.into_iter();
+        let directories =
+            entries.filter(|entry| entry.kind == Kind::Directory && is_it(&entry.name));
+        Ok(directories.map(|entry| entry.name).collect())
+    }
+}
+
+fn directory_name(id: &CatalogId, first_root: Sha256Digest) -> String {
+    format!("{id}@{}", first_root.short(DIGITS))
+}
 
 /// The trusted metadata of one catalog.
 #[derive(Debug)]
@@ -87,14 +192,82 @@ impl MetadataStore {
         }
     }
 
+    /// Keeps other writers out, and takes away what crashed ones left.
+    ///
+    /// # Errors
+    /// When another process has it for longer than `wait`, or the store can not be written.
+    pub fn lock(&self, wait: Duration) -> Result<Lock, Error> {
+        let lock = self.dir.lock(LOCK, LockKind::Exclusive, wait)?;
+        self.dir.sweep()?;
+        if let Some(roots) = self.dir.existing_subdir(ROOTS)? {
+            roots.sweep()?;
+        }
+        Ok(lock)
+    }
+
+    /// The newest trusted root, as far as there is an anchor.
+    #[must_use]
+    pub fn trusted_root(&self) -> Option<&[u8]> {
+        self.anchored.as_deref()
+    }
+
+    /// Whether a root with this digest was verified in this chain.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub fn has_root(&self, wanted: Sha256Digest) -> Result<bool, Error> {
+        Ok(self.find_root(|digest| digest == wanted)?.is_some())
+    }
+
+    /// Looks for the root that `is_anchor`, and follows the chain from there; whether there is one.
+    fn anchor(&mut self, is_anchor: impl Fn(Sha256Digest) -> bool) -> Result<bool, Error> {
+        let Some(bytes) = self.find_root(is_anchor)? else {
+            return Ok(false);
+        };
+        // Expiry is for the refresh to look at.
+        let clock = Clock {
+            now: UtcTime::from_unix(0),
+            expiry: ExpiryPolicy::Ignore,
+        };
+        let Ok(mut stage) = RootStage::trust(&bytes, clock) else {
+            return Ok(false);
+        };
+        let mut newest = bytes;
+        let roots = self.dir.existing_subdir(ROOTS)?;
+        while let (Some(roots), Some(version)) = (&roots, stage.next_version()) {
+            let Some(bytes) = readable(roots, &root_name(version), limit(&CachedFile::Root))?
+            else {
+                break;
+            };
+            if stage.update(&bytes).is_err() {
+                break;
+            }
+            newest = bytes;
+        }
+        self.anchored = Some(newest);
+        Ok(true)
+    }
+
+    fn find_root(&self, wanted: impl Fn(Sha256Digest) -> bool) -> Result<Option<Vec<u8>>, Error> {
+        let Some(roots) = self.dir.existing_subdir(ROOTS)? else {
+            return Ok(None);
+        };
+        for entry in roots.entries()? {
+            let bytes = readable(&roots, &entry.name, limit(&CachedFile::Root))?;
+            if let Some(bytes) = bytes.filter(|bytes| wanted(Sha256Digest::of(bytes))) {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+
     /// What is remembered; nothing where the file is missing or damaged.
     ///
     /// # Errors
     /// When it can not be read.
     pub fn state(&self) -> Result<State, Error> {
-        let text = self
-            .read(&self.dir, STATE, MAX_STATE)?
-            .and_then(|bytes| String::from_utf8(bytes).ok());
+        let text =
+            readable(&self.dir, STATE, MAX_STATE)?.and_then(|bytes| String::from_utf8(bytes).ok());
         Ok(text
             .and_then(|text| toml::from_str(&text).ok())
             .unwrap_or_default())
@@ -115,24 +288,24 @@ impl MetadataStore {
         })?;
         self.dir.write(STATE, text.as_bytes(), FILE_MODE)
     }
+}
 
-    /// Damaged files are absent ones: they are fetched again, and replaced.
-    fn read(&self, dir: &Dir, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
-        match dir.read(name, limit) {
-            Err(Error::TooLong { .. } | Error::NotAFile(_)) => Ok(None),
-            result => result,
-        }
+/// Damaged files are absent ones: they are fetched again, and replaced.
+fn readable(dir: &Dir, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+    match dir.read(name, limit) {
+        Err(Error::TooLong { .. } | Error::NotAFile(_)) => Ok(None),
+        result => result,
     }
 }
 
-impl Cache for MetadataStore {
+impl Cache for &mut MetadataStore {
     type Error = Error;
 
     fn load(&mut self, file: &CachedFile) -> Result<Option<Vec<u8>>, Error> {
         if *file == CachedFile::Root && self.anchored.is_some() {
             return Ok(self.anchored.clone());
         }
-        self.read(&self.dir, &file.storage_name(), limit(file))
+        readable(&self.dir, &file.storage_name(), limit(file))
     }
 
     fn save(

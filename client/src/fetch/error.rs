@@ -263,7 +263,7 @@ impl FetchError {
 }
 
 /// A URL as it stands in messages.
-pub(super) fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     let _ = url.set_password(None);
     url.set_query(None);

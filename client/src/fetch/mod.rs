@@ -26,6 +26,7 @@ use url::Url;
 
 pub use self::body::Body;
 pub use self::error::FetchError;
+pub(crate) use self::error::shown;
 pub use self::range::ResumePoint;
 pub use self::rate::{RateGuard, TooSlow};
 use crate::config::{MinRate, Settings};

@@ -1,0 +1,189 @@
+//! The indexes of the extensions that this host uses.
+//!
+//! - An extension's index is the role of its name on the way of TUF's ordinary search for `EXTENSION_`.
+//! - Each image in it is looked up once more by its own path, over the roles that were read already: when another role
+//!   comes first there, the image is none of this extension's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sysext_formats::catalog::{Descriptor, ExtensionIndex, Ignored};
+use sysext_formats::limits::Limits;
+use sysext_formats::name::{ExtensionName, RoleName, TargetPath};
+use sysext_formats::time::UtcTime;
+use sysext_formats::trust::{Search, SearchStep, TargetsStage};
+use sysext_formats::workflow::Fresh;
+
+use super::remote::CatalogRemote;
+use super::{Notes, RefreshProblem};
+use crate::metadata_store::MetadataStore;
+
+pub(super) type Catalog<'a> = Fresh<CatalogRemote, &'a mut MetadataStore>;
+pub(super) type Indexes = BTreeMap<ExtensionName, Result<ExtensionIndex, RefreshProblem>>;
+
+/// What was read of the indexes.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) indexes: Indexes,
+    pub(super) expires: BTreeMap<ExtensionName, UtcTime>,
+}
+
+/// Reads the indexes of `wanted`; where a mirror fails, the others are asked, from the one in use on.
+pub(super) fn read_all(
+    catalog: &mut Catalog<'_>,
+    remote: Option<&CatalogRemote>,
+    descriptor: &Descriptor,
+    wanted: &BTreeSet<ExtensionName>,
+    notes: &mut Notes<'_>,
+) -> Read {
+    let mut read = Read::default();
+    for name in wanted {
+        let index = if descriptor.may_provide(name) {
+            from_any_mirror(catalog, remote, descriptor, name, notes)
+        } else {
+            Err(RefreshProblem::NotAllowed {
+                catalog: descriptor.id.clone(),
+                extension: name.clone(),
+                patterns: patterns(descriptor),
+            })
+        };
+        let index = index.map(|(index, expires)| {
+            read.expires.insert(name.clone(), expires);
+            confirmed(index, catalog.stage())
+        });
+        read.indexes.insert(name.clone(), index);
+    }
+    read
+}
+
+fn patterns(descriptor: &Descriptor) -> String {
+    let patterns: Vec<_> = descriptor
+        .extensions
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    if patterns.is_empty() {
+        "nothing".to_owned()
+    } else {
+        patterns.join(", ")
+    }
+}
+
+type Found = (ExtensionIndex, UtcTime);
+
+fn from_any_mirror(
+    catalog: &mut Catalog<'_>,
+    remote: Option<&CatalogRemote>,
+    descriptor: &Descriptor,
+    name: &ExtensionName,
+    notes: &mut Notes<'_>,
+) -> Result<Found, RefreshProblem> {
+    let Some(remote) = remote else {
+        return find(catalog, descriptor, name);
+    };
+    let first = remote.current();
+    let mut worst: Option<RefreshProblem> = None;
+    for offset in 0..remote.count() {
+        let mirror = (first + offset) % remote.count();
+        remote.switch_to(mirror);
+        match find(catalog, descriptor, name) {
+            Err(problem) if is_of_the_mirror(&problem) => {
+                notes.mirror(mirror, &problem);
+                if worst
+                    .as_ref()
+                    .is_none_or(|worst| problem.kind() > worst.kind())
+                {
+                    worst = Some(problem);
+                }
+            }
+            result => return result,
+        }
+    }
+    Err(worst.unwrap_or_else(|| RefreshProblem::Missing(format!("{name}.json"))))
+}
+
+/// What is signed is the same on every mirror.
+fn is_of_the_mirror(problem: &RefreshProblem) -> bool {
+    problem.is_of_the_mirror()
+        && !matches!(
+            problem,
+            RefreshProblem::NotOffered { .. }
+                | RefreshProblem::Content(_)
+                | RefreshProblem::Overdue(_)
+        )
+}
+
+fn find(
+    catalog: &mut Catalog<'_>,
+    descriptor: &Descriptor,
+    name: &ExtensionName,
+) -> Result<Found, RefreshProblem> {
+    let not_offered = || RefreshProblem::NotOffered {
+        catalog: descriptor.id.clone(),
+        extension: name.clone(),
+    };
+    let role = RoleName::from(name);
+    let path: TargetPath = format!("{name}_").parse().map_err(|_| not_offered())?;
+    let mut index = None;
+    catalog.search(&path, |found| {
+        if found.role.as_ref() == Some(&role) {
+            let read = ExtensionIndex::read(name, found.document);
+            index = Some(read.map(|index| (index, found.document.expires)));
+        }
+        index.is_some()
+    })?;
+    Ok(index.ok_or_else(not_offered)??)
+}
+
+/// The index without the images for which another role speaks.
+fn confirmed(mut index: ExtensionIndex, stage: &TargetsStage) -> ExtensionIndex {
+    let role = RoleName::from(&index.name);
+    let (images, refused): (Vec<_>, Vec<_>) = index
+        .images
+        .into_iter()
+        .map(|image| {
+            let speaker = speaker(stage, &TargetPath::from(&image.file));
+            (image, speaker)
+        })
+        .partition(|(_, speaker)| speaker.as_deref() == Ok(role.as_str()));
+    index.images = images.into_iter().map(|(image, _)| image).collect();
+    index
+        .ignored
+        .extend(refused.into_iter().map(|(image, speaker)| {
+            let reason = match speaker {
+                Ok(other) => format!("the role {other} speaks for this file before {role} does"),
+                Err(reason) => reason,
+            };
+            Ignored {
+                file: image.file.to_string(),
+                reason,
+            }
+        }));
+    index
+}
+
+/// The role that TUF's search finds for `path` first, as far as the roles are read.
+fn speaker(stage: &TargetsStage, path: &TargetPath) -> Result<String, String> {
+    let mut search = Search::new(path.clone(), Limits::default().roles_per_lookup);
+    loop {
+        match search.step(stage) {
+            Ok(SearchStep::Visit {
+                role,
+                target: Some(_),
+                ..
+            }) => {
+                return Ok(role.map_or_else(|| "targets".to_owned(), |role| role.to_string()));
+            }
+            Ok(SearchStep::Visit { .. }) => {}
+            Ok(SearchStep::Needs(request)) => {
+                let name = request.name();
+                return Err(format!(
+                    "the role {name} may speak for this file, though not for its extension"
+                ));
+            }
+            Ok(SearchStep::End) => {
+                return Err("no role that may speak for this file lists it".to_owned());
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
