@@ -268,6 +268,52 @@ impl Dir {
         self.sync()
     }
 
+    /// Moves a file to another directory of the same file system, durably; what has the name there is replaced. The
+    /// content is not synced: that is for whoever wrote it.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn move_to(&self, from: &str, to: &Self, name: &str) -> Result<()> {
+        self.path_of(from)?;
+        let path = to.path_of(name)?;
+        sys::renameat(&self.fd, from, &to.fd, name)
+            .map_err(|error| io("moving to", &path, error))?;
+        to.sync()?;
+        self.sync()
+    }
+
+    /// Opens a file for reading and for adding to its end, created with permissions `mode` when it is missing. What is
+    /// written is neither durable nor atomic: for downloads that may be cut off and go on later.
+    ///
+    /// # Errors
+    /// When it can not be opened, or is no regular file (a symbolic link is none).
+    pub fn append(&self, name: &str, mode: u32) -> Result<File> {
+        let path = self.path_of(name)?;
+        let flags = OFlags::RDWR
+            | OFlags::APPEND
+            | OFlags::CREATE
+            | OFlags::NOFOLLOW
+            | OFlags::NONBLOCK
+            | OFlags::CLOEXEC;
+        let file = match sys::openat(&self.fd, name, flags, Mode::from_raw_mode(mode)) {
+            Ok(fd) => File::from(fd),
+            Err(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO) => {
+                return Err(Error::NotAFile(path));
+            }
+            Err(error) => return Err(io("opening", &path, error)),
+        };
+        let metadata = file.metadata().map_err(|source| Error::Io {
+            operation: "reading",
+            path: path.clone(),
+            source,
+        })?;
+        if metadata.is_file() {
+            Ok(file)
+        } else {
+            Err(Error::NotAFile(path))
+        }
+    }
+
     /// Removes a file or link durably; that it is not there is no error.
     ///
     /// # Errors
@@ -460,5 +506,21 @@ mod tests {
             std::fs::metadata(path).unwrap().permissions().mode() & 0o7777,
             0o755
         );
+    }
+
+    #[test]
+    fn a_file_grows_at_its_end_and_moves_whole() {
+        let (_temp, dir) = scratch();
+        let to = dir.create_subdir("to", 0o755).unwrap();
+        for piece in ["one ", "two"] {
+            let mut file = dir.append("part", 0o644).unwrap();
+            file.write_all(piece.as_bytes()).unwrap();
+        }
+        dir.move_to("part", &to, "whole").unwrap();
+        assert_eq!(to.read("whole", 100).unwrap().unwrap(), b"one two");
+        assert_eq!(dir.read("part", 100).unwrap(), None);
+        dir.symlink("part", Path::new("to/whole")).unwrap();
+        assert!(matches!(dir.append("part", 0o644), Err(Error::NotAFile(_))));
+        assert!(dir.move_to("absent", &to, "../x").is_err());
     }
 }
