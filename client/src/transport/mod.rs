@@ -1,1 +1,202 @@
-//! Skeleton.
+//! How the bytes of an image come into the store.
+//!
+//! - The cheapest transport that applies is tried first; any failure falls to the next one, and is kept for the report.
+//!   The last one, the image's own file, always applies.
+//! - What is fetched is hashed before a decoder sees a byte of it, and what comes out of a decoder is hashed again: an
+//!   image is in the store with the signed digest, or not at all.
+//! - Memory is bounded whatever the size of the image; nothing grows past the signed lengths.
+//! - A download that was cut off stays in `STORE/parts` and goes on later, from whichever mirror. Bytes with a wrong
+//!   digest are deleted.
+//!
+//! What it does not do: look into the image ([`crate::stage`] does), or decide which image it should be.
+
+mod download;
+mod part;
+mod raw;
+mod urls;
+mod zstd;
+
+use std::fmt;
+
+use serde::Serialize;
+use sysext_formats::catalog::{Image, Transport, TransportKind};
+use sysext_formats::digest::Sha256Digest;
+use url::Url;
+
+use crate::fetch::Fetcher;
+use crate::store::{Store, StoreError};
+
+pub use self::zstd::DecodeError;
+
+/// How the bytes of an image came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// They were in the store.
+    Store,
+    /// As one zstd frame.
+    Zstd,
+    /// As they are.
+    Raw,
+}
+
+impl Method {
+    /// In a word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Zstd => "zstd",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Who wants to know how far a download is. One for each image, called from the thread that fetches it.
+pub trait Progress: Sync {
+    /// A file is going to be fetched; also called when it begins anew.
+    fn start(&self, name: &str, method: Method, total: u64);
+    /// This many bytes more are there.
+    fn advance(&self, bytes: u64);
+    /// It came, or failed.
+    fn finish(&self);
+}
+
+/// Nobody wants to know.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn start(&self, _: &str, _: Method, _: u64) {}
+    fn advance(&self, _: u64) {}
+    fn finish(&self) {}
+}
+
+/// Something that was tried in vain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// Where from, or which transport.
+    pub what: String,
+    /// Why not.
+    pub reason: String,
+    /// What kind of failure it is.
+    pub fault: Fault,
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Most reasons name the URL themselves.
+        if self.reason.contains(&self.what) {
+            f.write_str(&self.reason)
+        } else {
+            write!(f, "{}: {}", self.what, self.reason)
+        }
+    }
+}
+
+/// Whose fault a failed attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fault {
+    /// The network's or the server's: it may work later.
+    Temporary,
+    /// Other bytes than were signed.
+    Bytes,
+    /// Anything else.
+    Other,
+}
+
+/// What a fetch did besides giving the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fetched {
+    pub(crate) method: Method,
+    /// Bytes that came over the network for the transport that worked.
+    pub(crate) bytes: u64,
+}
+
+/// An image that is to be fetched.
+pub(crate) struct Job<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) fetcher: &'a Fetcher,
+    pub(crate) image: &'a Image,
+    pub(crate) bases: &'a [Url],
+    pub(crate) progress: &'a dyn Progress,
+}
+
+/// Why one transport did not give the image.
+#[derive(Debug)]
+enum Failed {
+    /// The next one may; the reason is among the attempts.
+    TryNext,
+    /// This host fails, and would for every transport.
+    Here(StoreError),
+}
+
+impl<E: Into<StoreError>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Here(error.into())
+    }
+}
+
+/// Fetches the image's file into the store, where it is not an image yet: its facts are missing. `None` when nothing
+/// gave it; why is in `attempts` then.
+pub(crate) fn fetch(
+    job: &Job<'_>,
+    attempts: &mut Vec<Attempt>,
+) -> Result<Option<Fetched>, StoreError> {
+    for choice in choices(job.image) {
+        let result = match choice {
+            Choice::Zstd(transport) => zstd::fetch(job, transport, attempts),
+            Choice::Raw => raw::fetch(job, attempts),
+        };
+        job.progress.finish();
+        match result {
+            Ok(fetched) => return Ok(Some(fetched)),
+            Err(Failed::TryNext) => {}
+            Err(Failed::Here(error)) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// Bytes of the image that earlier, interrupted downloads left in `STORE/parts`.
+pub(crate) fn kept(store: &Store, image: &Image) -> u64 {
+    let digests = image.transports.iter().map(|transport| &transport.sha256);
+    let lengths = digests
+        .chain([&image.sha256])
+        .map(|digest| part::length(store, digest));
+    lengths.max().unwrap_or(0)
+}
+
+enum Choice<'a> {
+    Zstd(&'a Transport),
+    Raw,
+}
+
+/// What applies, the cheapest first.
+fn choices(image: &Image) -> Vec<Choice<'_>> {
+    let smaller = |transport: &&Transport| {
+        transport.kind == TransportKind::Zstd && transport.length < image.length
+    };
+    let mut zstd: Vec<_> = image.transports.iter().filter(smaller).collect();
+    zstd.sort_by_key(|transport| transport.length);
+    zstd.into_iter()
+        .map(Choice::Zstd)
+        .chain([Choice::Raw])
+        .collect()
+}
+
+/// Other bytes than were signed.
+fn wrong_bytes(what: &str, expected: &Sha256Digest, found: &Sha256Digest) -> Attempt {
+    Attempt {
+        what: what.to_owned(),
+        reason: format!("its sha256 is {found}, {expected} was signed"),
+        fault: Fault::Bytes,
+    }
+}

@@ -1,0 +1,140 @@
+//! Puts right what a run left that was killed.
+
+use std::path::{Path, PathBuf};
+
+use sysext_formats::name::ExtensionName;
+
+use super::links::{Held, LinkDirectory};
+use super::{ActivateError, Site};
+use crate::history::{Changed, ImageRef, Transaction};
+use crate::journal::{Change, Found, Journal, Phase};
+use crate::store::{LinkTarget, parse_link};
+
+/// What was found and done.
+#[derive(Debug, Default)]
+pub enum Recovered {
+    /// The last run came to its end.
+    #[default]
+    Nothing,
+    /// Links were put back.
+    Undone {
+        /// Those that had changed.
+        links: Vec<ExtensionName>,
+        /// Those that somebody changed meanwhile: they were left alone.
+        left: Vec<ExtensionName>,
+        /// Links that are gone, because the image that they named before is gone.
+        dropped: Vec<ExtensionName>,
+        /// Why systemd could not merge the old links again, where it could not.
+        not_merged: Option<String>,
+    },
+    /// All was done, and is written down now.
+    Finished {
+        /// The transaction's number.
+        transaction: u64,
+    },
+    /// The journal can not be read; the links are as they are.
+    SetAside {
+        /// Where it is now.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Finishes or undoes what the journal of this root says; other roots' journals are theirs. The caller holds the lock.
+///
+/// # Errors
+/// When the file system fails; the journal stays then.
+pub fn recover(site: &Site<'_>) -> Result<Recovered, ActivateError> {
+    let journal = match Journal::find(site.store, site.root)? {
+        Found::Nothing => return Ok(Recovered::Nothing),
+        Found::Broken { path, reason } => return Ok(Recovered::SetAside { path, reason }),
+        Found::Journal(journal) => journal,
+    };
+    match journal.phase {
+        Phase::Switching => undo(site, &journal),
+        Phase::Done => finish(site, &journal),
+    }
+}
+
+fn undo(site: &Site<'_>, journal: &Journal) -> Result<Recovered, ActivateError> {
+    let (mut links, mut left, mut dropped) = (Vec::new(), Vec::new(), Vec::new());
+    if let Some(directory) = LinkDirectory::open(site.root, journal.activation)? {
+        for change in journal.changes.iter().rev() {
+            let name = &change.name;
+            let now = match directory.held(name.as_str())? {
+                Held::Nothing => None,
+                Held::Ours(_, target) => Some(target),
+                Held::Foreign(_) => {
+                    left.push(name.clone());
+                    continue;
+                }
+            };
+            if now == change.from {
+                continue;
+            }
+            if now != change.to {
+                left.push(name.clone());
+                continue;
+            }
+            match &change.from {
+                Some(target) if is_gone(site, target) => {
+                    directory.set(name, None)?;
+                    dropped.push(name.clone());
+                }
+                from => {
+                    directory.set(name, from.as_deref())?;
+                    links.push(name.clone());
+                }
+            }
+        }
+    }
+    // Killed before its last link or behind its merge: nobody knows what is merged now.
+    let not_merged = if journal.merge && site.systemd.can_merge(site.root) {
+        site.systemd.refresh().err().map(|error| error.to_string())
+    } else {
+        None
+    };
+    journal.remove(site.store)?;
+    Ok(Recovered::Undone {
+        links,
+        left,
+        dropped,
+        not_merged,
+    })
+}
+
+fn finish(site: &Site<'_>, journal: &Journal) -> Result<Recovered, ActivateError> {
+    let changes = journal
+        .changes
+        .iter()
+        .map(|change| changed(site, change))
+        .collect();
+    let number = journal.transaction;
+    // A record that is there already says more: what was quarantined.
+    if !crate::history::is_recorded(site.store, number)? {
+        Transaction::new(number, journal.root.clone(), journal.time, changes).record(site.store)?;
+    }
+    journal.remove(site.store)?;
+    Ok(Recovered::Finished {
+        transaction: number,
+    })
+}
+
+fn changed(site: &Site<'_>, change: &Change) -> Changed {
+    let image = |target: &Option<PathBuf>| {
+        let link = parse_link(site.root, target.as_deref()?)?;
+        Some(ImageRef::of_link(&link, site.store))
+    };
+    Changed {
+        name: change.name.clone(),
+        from: image(&change.from),
+        to: image(&change.to),
+    }
+}
+
+/// Whether the image that a link named before is not in the store any more.
+fn is_gone(site: &Site<'_>, target: &Path) -> bool {
+    parse_link(site.root, target)
+        .is_none_or(|LinkTarget { sha256, file }| !site.store.path_of(&sha256, &file).is_file())
+}
