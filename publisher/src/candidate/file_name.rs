@@ -40,11 +40,6 @@ pub(super) fn read(file_name: &str, name: Option<&str>, variants: &[String]) -> 
     }
 }
 
-/// Whether two versions would stand the same in a file name.
-pub(super) fn same_in_file_name(one: &str, other: &str) -> bool {
-    one.replace('+', ".") == other.replace('+', ".")
-}
-
 /// The file name without what says that it is an image.
 fn stem(file_name: &str) -> &str {
     [".raw", ".squashfs", ".erofs", ".img"]
@@ -158,6 +153,5 @@ mod tests {
         assert_eq!(parts("foo-2-1.0.raw", None).1, "?");
         let known = parts("foo-2-1.0.raw", Some("foo-2"));
         assert_eq!((&*known.0, &*known.1), ("foo-2", "1.0"));
-        assert!(same_in_file_name("1.31.5+k3s1", "1.31.5.k3s1"));
     }
 }

@@ -1,15 +1,104 @@
-//! `lint`.
+//! `lint`: what in images would hurt hosts.
 
+use std::path::PathBuf;
+
+use serde_json::json;
+use sysext_formats::name::{Channel, ExtensionName};
+use sysext_formats::version::Version;
+
+use crate::candidate::{self, CandidateError, Overrides};
 use crate::context::{Context, Outcome, Verdict};
+use crate::failure::{Failure, Kind};
+use crate::lint::{self, Finding, Severity};
 
 /// What `lint` takes.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The images
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+    /// A channel that they are to be published in
+    #[arg(long = "channel", value_name = "CHANNEL", default_value = "stable")]
+    channels: Vec<Channel>,
+    /// The extension's name, where the file name is not it
+    #[arg(long)]
+    name: Option<ExtensionName>,
+    /// The extension's version, where nothing beside the image says it
+    #[arg(long, value_name = "VERSION")]
+    version: Option<Version>,
+}
 
-/// Runs it.
+/// Looks at every image and prints what was found.
 ///
 /// # Errors
-/// When it can not do its work.
-pub fn run(_context: &Context, _args: Args) -> Outcome {
-    Ok(Verdict::Good)
+/// When a file is no image.
+pub fn run(context: &Context, args: Args) -> Outcome {
+    let overrides = Overrides {
+        name: args.name,
+        version: args.version,
+        architecture: None,
+    };
+    let mut all = Vec::new();
+    for path in &args.images {
+        let (candidate, mut image) = candidate::read_image(path, &overrides).map_err(failure)?;
+        let findings = lint::check(&candidate, &mut image, &args.channels);
+        all.push((path.display().to_string(), findings));
+    }
+    let bad = all.iter().any(|(_, findings)| lint::has_errors(findings));
+    let images: Vec<_> = all
+        .iter()
+        .map(|(path, findings)| json!({"path": path, "findings": findings}))
+        .collect();
+    context
+        .ui
+        .data("lint", &json!({"images": images, "good": !bad}), || {
+            all.iter()
+                .map(|(path, findings)| text(path, findings))
+                .collect()
+        });
+    Ok(if bad { Verdict::Bad } else { Verdict::Good })
+}
+
+fn text(path: &str, findings: &[Finding]) -> String {
+    if findings.is_empty() {
+        return format!("{path}: good\n");
+    }
+    let line = |finding: &Finding| {
+        let severity = match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let (rule, message, fix) = (finding.rule, &finding.message, &finding.fix);
+        format!("{path}: {severity}: {message} [{rule}]\n    fix: {fix}\n")
+    };
+    findings.iter().map(line).collect()
+}
+
+/// What an image that can not be read means for a command, with the way out.
+pub(super) fn failure(error: CandidateError) -> Failure {
+    let failure = Failure::of(Kind::Failed, &error);
+    match error {
+        CandidateError::NoVersion(_) => Failure {
+            kind: Kind::Usage,
+            ..failure
+        }
+        .hint("say --version, or name the file NAME_VERSION_ARCH.raw"),
+        CandidateError::NoArchitecture(_) => {
+            failure.hint("write ARCHITECTURE= into its extension-release")
+        }
+        CandidateError::Value { .. } => Failure {
+            kind: Kind::Usage,
+            ..failure
+        }
+        .hint("say --name and --version, or name the file NAME_VERSION_ARCH.raw"),
+        CandidateError::Disagree {
+            what: "the length", ..
+        } => failure.hint(
+            "the file beside the image was made for another one: make it again, or remove it",
+        ),
+        CandidateError::Disagree { .. } => {
+            failure.hint("one of the two is wrong: correct it, or make the image again")
+        }
+        _ => failure,
+    }
 }
