@@ -524,10 +524,7 @@ fn another_root_is_refused_until_the_catalog_is_removed() {
         matches!(problem, RefreshProblem::OtherRoot { .. }),
         "{problem:?}"
     );
-    assert!(
-        problem.to_string().contains("catalog remove k3s"),
-        "{problem}"
-    );
+    assert!(problem.hint().unwrap().contains("catalog remove k3s"));
     let offline = story
         .all(time(NOW), Mode::CachedOnly)
         .remove("k3s")

@@ -1,1 +1,3 @@
-//! Skeleton.
+//! One file per subcommand: what was typed becomes a checked request, and then something is done.
+
+pub mod catalog;

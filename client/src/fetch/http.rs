@@ -53,7 +53,7 @@ pub(super) fn client(
             .user_agent(USER_AGENT)
             .connect_timeout(patience.connect)
             // For the header and for each piece of a body; the rate guard decides about the whole.
-            .timeout(rate.window)
+            .timeout(rate.window.max(patience.connect))
             .redirect(Policy::custom(follow));
         match &proxy {
             Some(proxy) => builder.proxy(proxy.clone()),

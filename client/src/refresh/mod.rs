@@ -30,6 +30,7 @@ use url::Url;
 use self::catalog::Job;
 pub use self::problem::{ProblemKind, RefreshProblem};
 pub use self::remote::CatalogRemote;
+pub(crate) use self::remote::below;
 use crate::config::Config;
 use crate::fetch::{Fetcher, Network};
 use crate::metadata_store::{LastError, TrustStore};

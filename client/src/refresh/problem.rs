@@ -16,10 +16,10 @@ use crate::fetch::FetchError;
 pub enum ProblemKind {
     /// It may well work later (exit code 4).
     Temporary,
-    /// This host's disk (exit code 1).
-    Host,
     /// What the admin says does not go together (exit code 2).
     Configuration,
+    /// This host's disk (exit code 1).
+    Host,
     /// Only time has run out: the vendor is late, nobody tampered (exit code 3).
     Overdue,
     /// Not what is trusted (exit code 3).
@@ -69,8 +69,7 @@ pub enum RefreshProblem {
     },
     /// The catalog was trusted before, by another root from which no chain leads to the one pinned now.
     #[error(
-        "the catalog {catalog} is trusted on this host by another root than the one with the fingerprint {pinned}; \
-         if it was really set up anew, \"sysext-fetch catalog remove {catalog}\" forgets the old one"
+        "the catalog {catalog} is trusted on this host by another root, from which no chain leads to {pinned}"
     )]
     OtherRoot {
         /// The catalog.
@@ -125,6 +124,31 @@ impl RefreshProblem {
             | Self::NotOffered { .. }
             | Self::NoFingerprint(_) => ProblemKind::Configuration,
         }
+    }
+
+    /// The next step for whoever reads it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Overdue(_) => "the vendor has not renewed it in time, or the clock of this host is wrong; what is \
+                 installed keeps running"
+                .to_owned(),
+            Self::Trust(_) => "what is installed keeps running; if it stays so, tell the vendor".to_owned(),
+            Self::NotStored(_) => "one run with a network is needed first".to_owned(),
+            Self::Fingerprint { .. } => {
+                "compare the fingerprint with what the vendor says; do not simply take the other one".to_owned()
+            }
+            Self::OtherRoot { catalog, .. } => format!(
+                "if it was really set up anew, \"sysext-fetch catalog remove {catalog}\" forgets the old one"
+            ),
+            Self::NotAllowed {
+                catalog, extension, ..
+            } => format!("\"sysext-fetch catalog narrow {catalog} PATTERN...\" can allow {extension}"),
+            Self::NotOffered { catalog, .. } => {
+                format!("\"sysext-fetch catalog show {catalog}\" lists what it has")
+            }
+            _ => return None,
+        })
     }
 
     /// The whole chain of causes in one line, for notes and the state file.

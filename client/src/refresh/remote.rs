@@ -69,7 +69,7 @@ impl Remote for CatalogRemote {
 }
 
 /// `encoded`, percent-encoded already, in the directory `base`, with or without a slash at its end.
-pub(super) fn below(base: &Url, encoded: &str) -> Url {
+pub(crate) fn below(base: &Url, encoded: &str) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}/{encoded}", base.path().trim_end_matches('/')));
     url
