@@ -1,1 +1,164 @@
-//! Skeleton.
+//! The command line: what the user typed becomes a checked request here, once.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use crate::cmd;
+use crate::failure::Failure;
+use crate::ui::{Format, Ui};
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done or nothing to do, 1 failed, 2 usage or configuration, 3 trust (signature, rollback, digest, \
+expired), 4 temporary (network, lock), 5 applied in part or put back, 10 see 'check --exit-code'. \
+Of several the worst counts, and the others' work still happens.
+
+Files: /etc/sysext-fetch/ (sysext-fetch.toml, catalogs.d/, extensions.d/), /var/lib/sysext-fetch/ (images, trusted \
+metadata), /etc/extensions/ (one link per extension).";
+
+/// Install and update system extensions from signed catalogs
+#[derive(Debug, Parser)]
+#[command(name = "sysext-fetch", version, max_term_width = 120, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Work on the system below DIR instead of the running one
+    #[arg(long, global = true, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Keep images and trusted metadata in DIR instead of ROOT/var/lib/sysext-fetch
+    #[arg(long, global = true, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// Print one JSON document on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Use no network: cached, still unexpired metadata and the store must do
+    #[arg(long, global = true)]
+    pub offline: bool,
+    /// Print only data, warnings and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say which catalogs this host trusts, and for what
+    Catalog(cmd::catalog::CatalogArgs),
+    /// Search the extensions that the catalogs offer
+    Search(cmd::search::Search),
+    /// List extensions: installed and available ones
+    List(cmd::list::List),
+    /// Show what an extension is
+    Info(cmd::info::Info),
+    /// List the versions of an extension
+    Versions(cmd::versions::Versions),
+    /// Install extensions: write what is wanted, then make it so
+    Install(cmd::install::Install),
+    /// Remove extensions
+    Remove(cmd::remove::Remove),
+    /// Link an extension again that was disabled
+    Enable(cmd::enable::Enable),
+    /// Keep an extension's image, but do not link it
+    Disable(cmd::enable::Disable),
+    /// Change what is wanted of an extension
+    Set(cmd::set::Set),
+    /// Make the host what the configuration says: refresh, fetch, link, merge
+    Update(cmd::update::Update),
+    /// Say what 'update' would do
+    Check(cmd::check::Check),
+    /// Show every image of an extension with the reason it was chosen or not
+    Why(cmd::why::Why),
+    /// Show what runs, what is linked and what waits
+    Status(cmd::status::Status),
+    /// Compare the store with what the catalogs signed
+    Verify(cmd::verify::Verify),
+    /// Install and enable units on a host without the package
+    Setup(cmd::setup::Setup),
+    /// Print a completion script
+    Completions(cmd::documents::Completions),
+    /// Print the manual pages into a directory
+    #[command(hide = true)]
+    Man(cmd::documents::Man),
+}
+
+/// The definition of the command line, for completions and manual pages.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ui = Ui::new(
+        if cli.global.json {
+            Format::Json
+        } else {
+            Format::Text
+        },
+        cli.global.quiet,
+    );
+    start_log();
+    match dispatch(&cli.global, ui, cli.command) {
+        Ok(code) => code,
+        Err(failure) => {
+            ui.fail(&failure);
+            failure.kind.into()
+        }
+    }
+}
+
+fn dispatch(global: &Global, ui: Ui, command: Option<Command>) -> Result<ExitCode, Failure> {
+    let Some(command) = command else {
+        return cmd::status::overview(global, ui);
+    };
+    match command {
+        Command::Catalog(command) => command.run(global, ui),
+        Command::Search(command) => command.run(global, ui),
+        Command::List(command) => command.run(global, ui),
+        Command::Info(command) => command.run(global, ui),
+        Command::Versions(command) => command.run(global, ui),
+        Command::Install(command) => command.run(global, ui),
+        Command::Remove(command) => command.run(global, ui),
+        Command::Enable(command) => command.run(global, ui),
+        Command::Disable(command) => command.run(global, ui),
+        Command::Set(command) => command.run(global, ui),
+        Command::Update(command) => command.run(global, ui),
+        Command::Check(command) => command.run(global, ui),
+        Command::Why(command) => command.run(global, ui),
+        Command::Status(command) => command.run(global, ui),
+        Command::Verify(command) => command.run(global, ui),
+        Command::Setup(command) => command.run(global, ui),
+        Command::Completions(command) => command.run(ui),
+        Command::Man(command) => command.run(),
+    }
+}
+
+/// `SYSEXT_FETCH_LOG=debug` shows requests and decisions on stderr.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SYSEXT_FETCH_LOG");
+    if let Ok(filter) = filter {
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .without_time();
+        // A second subscriber can only be an earlier call of this function.
+        let _ = subscriber.try_init();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_definition_is_sound() {
+        super::definition().debug_assert();
+    }
+}

@@ -12,6 +12,16 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use crate::activate::ActivateError;
+use crate::config::ConfigError;
+use crate::config::edit::EditError;
+use crate::fetch::FetchError;
+use crate::refresh::{ProblemKind, RefreshProblem};
+use crate::stage::StageError;
+use crate::store::StoreError;
+use crate::systemd::SystemdError;
+use crate::transport::Fault;
+
 /// What kind of failure it is; of several the greatest one decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -156,6 +166,112 @@ impl From<sysext_durable::Error> for Failure {
 impl From<crate::host::HostError> for Failure {
     fn from(error: crate::host::HostError) -> Self {
         Self::of(Kind::Failed, &error).hint("is --root the root of an operating system?")
+    }
+}
+
+// How the errors of each room are seen from outside.
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Files(error) => error.into(),
+            error @ StoreError::Damaged { .. } => {
+                Self::of(Kind::Trust, &error).hint("sysext-fetch verify --repair")
+            }
+            error => Self::of(Kind::Failed, &error).hint("sysext-fetch verify --repair"),
+        }
+    }
+}
+
+impl From<&StageError> for Failure {
+    fn from(error: &StageError) -> Self {
+        let (kind, hint) = match error.fault() {
+            Fault::Temporary => (
+                Kind::Temporary,
+                "try again later; the part already downloaded was kept",
+            ),
+            Fault::Bytes => (
+                Kind::Trust,
+                "tell the vendor; what is linked stays as it is",
+            ),
+            Fault::Other => (Kind::Failed, "what is linked stays as it is"),
+        };
+        Self::of(kind, error).hint(hint)
+    }
+}
+
+impl From<ActivateError> for Failure {
+    fn from(error: ActivateError) -> Self {
+        match error {
+            ActivateError::Store(error) => error.into(),
+            error @ ActivateError::CanNotMerge { .. } => Self::of(Kind::Partial, &error)
+                .hint("systemd-sysext status and the journal say which image is in the way; ours were put back"),
+            error => Self::of(Kind::Failed, &error).hint("run sysext-fetch update again"),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::of(Kind::Usage, &error)
+    }
+}
+
+impl From<EditError> for Failure {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::Write(error) => error.into(),
+            error => Self::of(Kind::Usage, &error),
+        }
+    }
+}
+
+impl From<SystemdError> for Failure {
+    fn from(error: SystemdError) -> Self {
+        Self::of(Kind::Failed, &error)
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        Self::of(
+            if error.is_temporary() {
+                Kind::Temporary
+            } else {
+                Kind::Failed
+            },
+            &error,
+        )
+    }
+}
+
+impl From<&RefreshProblem> for Failure {
+    fn from(problem: &RefreshProblem) -> Self {
+        let failure = Self::of(problem.kind().into(), problem);
+        let hint = problem.hint().unwrap_or_else(|| match problem.kind() {
+            ProblemKind::Temporary => {
+                "try again later; what is installed stays and runs".to_owned()
+            }
+            ProblemKind::Host | ProblemKind::Configuration => {
+                "what is installed stays and runs".to_owned()
+            }
+            ProblemKind::Overdue => {
+                "the vendor has not signed in time; what is installed stays and runs".to_owned()
+            }
+            ProblemKind::Trust => "tell the vendor; what is installed stays and runs".to_owned(),
+        });
+        failure.hint(hint)
+    }
+}
+
+impl From<ProblemKind> for Kind {
+    fn from(kind: ProblemKind) -> Self {
+        match kind {
+            ProblemKind::Temporary => Self::Temporary,
+            ProblemKind::Host => Self::Failed,
+            ProblemKind::Configuration => Self::Usage,
+            ProblemKind::Overdue | ProblemKind::Trust => Self::Trust,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! - All of them are idempotent and say whether anything changed.
 
 mod add;
+mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

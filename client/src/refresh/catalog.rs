@@ -67,7 +67,7 @@ impl Job<'_> {
         let mut worst: Option<RefreshProblem> = None;
         for mirror in 0..remote.count() {
             remote.switch_to(mirror);
-            let result = self.from_mirror(&mut stored, pin, &remote, &mut notes);
+            let result = self.ask_mirror(&mut stored, pin, &remote, &mut notes);
             match result {
                 Ok(catalog) => return Ok(catalog),
                 Err(problem) => {
@@ -92,7 +92,7 @@ impl Job<'_> {
         Err(problem)
     }
 
-    fn from_mirror(
+    fn ask_mirror(
         &self,
         stored: &mut Option<Stored>,
         pin: Sha256Digest,

@@ -75,6 +75,14 @@ pub struct FreshCatalog {
 }
 
 impl FreshCatalog {
+    /// Whether it has this extension, by its table of contents or by an index that was read, and may provide it.
+    #[must_use]
+    pub fn offers(&self, name: &ExtensionName) -> bool {
+        let listed = self.info.extensions.contains_key(name)
+            || matches!(self.indexes.get(name), Some(Ok(_)));
+        listed && self.descriptor.may_provide(name)
+    }
+
     /// The extensions that it lists and may provide.
     pub fn offered(&self) -> impl Iterator<Item = (&ExtensionName, &ExtensionSummary)> {
         let extensions = self.info.extensions.iter();

@@ -9,6 +9,7 @@
 mod command;
 mod pid1;
 mod status;
+mod units;
 mod varlink;
 
 use std::io;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use crate::root::Root;
 
 pub use self::status::BackingFile;
+pub use self::units::enable;
 pub use self::varlink::VarlinkError;
 
 /// Where systemd-sysext listens, where it does (256 and later).
@@ -47,7 +49,7 @@ pub trait Merger {
     /// When they can not be listed.
     fn backing_files(&self) -> Result<Vec<BackingFile>, SystemdError>;
 
-    /// Makes the service manager read its units again.
+    /// Makes the service manager read its units again; where none runs, there is nothing to read.
     ///
     /// # Errors
     /// When it could not.
@@ -75,6 +77,9 @@ pub enum SystemdError {
     /// It is not the running root.
     #[error("{} is not the running system, so nothing is merged there", .0.display())]
     OtherRoot(PathBuf),
+    /// There is no service manager to be asked.
+    #[error("no systemd runs here, so {0} was not restarted")]
+    NotBooted(String),
     /// A program is not there.
     #[error("{0} is not installed")]
     NotInstalled(&'static str),
@@ -152,7 +157,14 @@ impl Systemd {
             Way::None(root.directory().to_owned())
         } else if Path::new(SOCKET).exists() {
             Way::Varlink(SOCKET.into())
-        } else if pid1::is_systemd() {
+        } else {
+            return Self::without_varlink();
+        };
+        Self { way }
+    }
+
+    fn without_varlink() -> Self {
+        let way = if pid1::is_systemd() {
             Way::Pid1
         } else {
             Way::Command
@@ -181,7 +193,11 @@ impl Merger for Systemd {
 
     fn refresh(&self) -> Result<(), SystemdError> {
         match &self.way {
-            Way::Varlink(socket) => Ok(varlink::refresh(socket, MERGE_TIMEOUT)?),
+            Way::Varlink(socket) => match varlink::refresh(socket, MERGE_TIMEOUT) {
+                // A socket that its unit left behind.
+                Err(error) if error.nobody_listens() => Self::without_varlink().refresh(),
+                result => Ok(result?),
+            },
             Way::Pid1 => pid1::refresh(MERGE_TIMEOUT),
             Way::Command => status::refresh(MERGE_TIMEOUT),
             Way::None(root) => Err(SystemdError::OtherRoot(root.clone())),

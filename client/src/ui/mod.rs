@@ -87,6 +87,14 @@ impl Ui {
         let _ = writeln!(io::stderr().lock(), "warning: {text}");
     }
 
+    /// Says what could not be done, and the way out, while the command goes on.
+    pub fn complain(&self, problem: &str, hint: Option<&str>) {
+        let hint = hint
+            .map(|hint| format!("hint: {hint}\n"))
+            .unwrap_or_default();
+        let _ = write!(io::stderr().lock(), "error: {problem}\n{hint}");
+    }
+
     /// Says why the command failed.
     pub fn fail(&self, failure: &Failure) {
         let _ = io::stderr().lock().write_all(failure.text().as_bytes());

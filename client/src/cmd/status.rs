@@ -1,0 +1,305 @@
+//! `status`: what runs, what is linked, what waits; and what to do next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+use sysext_formats::name::{CatalogId, ExtensionName};
+use sysext_formats::time::UtcTime;
+use sysext_formats::version::Version;
+
+use crate::activate::LinkKind;
+use crate::cli::Global;
+use crate::config::Activation;
+use crate::failure::{Failure, Kind};
+use crate::select::{Decision, Linked, Offer, Patience, Question, select};
+use crate::session::{Catalogs, Session};
+use crate::systemd::{Merger as _, Systemd};
+use crate::ui::{self, Table, Ui};
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct Status {}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    host: String,
+    activation: Activation,
+    extensions: Vec<ExtensionStatus>,
+    catalogs: Vec<CatalogStatus>,
+    foreign: Vec<String>,
+    store_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct ExtensionStatus {
+    name: ExtensionName,
+    linked: Option<Version>,
+    merged: Option<bool>,
+    update: Option<Version>,
+    notes: Vec<String>,
+    shadowed: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct CatalogStatus {
+    id: CatalogId,
+    fresh_until: Option<UtcTime>,
+    refreshed: Option<UtcTime>,
+    problem: Option<String>,
+}
+
+impl Status {
+    /// Prints the status; exit 5 where a foreign image shadows one of ours.
+    ///
+    /// # Errors
+    /// When the configuration or the links can not be read.
+    pub fn run(self, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+        let session = Session::open(global, ui)?;
+        let report = Report::make(&session)?;
+        ui.data("status", &report, || report.text());
+        let shadowed = report.extensions.iter().any(|extension| extension.shadowed);
+        Ok(if shadowed {
+            Kind::Partial.into()
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+}
+
+/// What the program says when it is called without a command: the status and what to do next.
+///
+/// # Errors
+/// As [`Status::run`].
+pub fn overview(global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    let code = Status {}.run(global, ui)?;
+    let session = Session::open(global, ui)?;
+    let next = match (
+        session.config.catalogs.is_empty(),
+        session.config.extensions.is_empty(),
+    ) {
+        (true, _) => "trust a first catalog: sysext-fetch catalog add URL#sha256=HEX",
+        (false, true) => "find an extension: sysext-fetch search, then sysext-fetch install NAME",
+        (false, false) => {
+            "sysext-fetch update brings everything up to date; sysext-fetch --help shows all commands"
+        }
+    };
+    ui.say(format_args!("Next: {next}"));
+    Ok(code)
+}
+
+impl Report {
+    fn make(session: &Session) -> Result<Self, Failure> {
+        let names: BTreeSet<_> = session.config.extensions.keys().cloned().collect();
+        let catalogs = session.cached(&names);
+        let linked = session.linked()?;
+        let links = session.links()?;
+        // Only the running root has something merged.
+        let merged = if session.root.is_running() {
+            Systemd::detect(&session.root).merged().ok()
+        } else {
+            None
+        };
+        let mut extensions = Vec::new();
+        for name in names
+            .iter()
+            .chain(linked.keys().filter(|name| !names.contains(*name)))
+        {
+            let image = linked.get(name);
+            let shadowed = links
+                .iter()
+                .find(|link| link.name == name.as_str())
+                .and_then(|link| link.shadowed_by.clone());
+            let mut status = ExtensionStatus {
+                name: name.clone(),
+                linked: image.map(|image| image.version().clone()),
+                merged: merged
+                    .as_ref()
+                    .map(|merged| merged.iter().any(|entry| entry == name.as_str())),
+                update: None,
+                notes: Vec::new(),
+                shadowed: shadowed.is_some(),
+            };
+            status
+                .notes
+                .extend(shadowed.map(|path| format!("shadowed by {}", path.display())));
+            status.look(session, &catalogs, image);
+            extensions.push(status);
+        }
+        let foreign = links.iter().filter_map(|link| match &link.kind {
+            LinkKind::Ours { .. } | LinkKind::Dangling { .. } => None,
+            LinkKind::Foreign {
+                target: Some(target),
+            } => Some(format!("{}, a link to {}", link.name, target.display())),
+            LinkKind::Foreign { target: None } => Some(link.name.clone()),
+        });
+        Ok(Self {
+            host: session.host.describe(),
+            activation: session.activation,
+            extensions,
+            catalogs: catalog_states(&catalogs),
+            foreign: foreign.collect(),
+            store_bytes: disk_usage(session)?,
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{}\n", self.host);
+        let mut table = Table::new(&["EXTENSION", "LINKED", "MERGED", "UPDATE", "NOTES"]);
+        let dash = |version: &Option<Version>| {
+            version
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), ToString::to_string)
+        };
+        for extension in &self.extensions {
+            let merged = match extension.merged {
+                Some(true) => "yes",
+                Some(false) => "no",
+                None => "-",
+            };
+            let (linked, update) = (dash(&extension.linked), dash(&extension.update));
+            table.row([
+                extension.name.to_string(),
+                linked,
+                merged.to_owned(),
+                update,
+                extension.notes.join("; "),
+            ]);
+        }
+        text.push_str(&if table.is_empty() {
+            "No extension is installed.\n".to_owned()
+        } else {
+            table.to_string()
+        });
+        let mut table = Table::new(&["CATALOG", "REFRESHED", "FRESH UNTIL", "PROBLEM"]);
+        let dash = |time: &Option<UtcTime>| {
+            time.as_ref()
+                .map_or_else(|| "-".to_owned(), ToString::to_string)
+        };
+        for catalog in &self.catalogs {
+            let problem = catalog.problem.clone().unwrap_or_default();
+            table.row([
+                catalog.id.to_string(),
+                dash(&catalog.refreshed),
+                dash(&catalog.fresh_until),
+                problem,
+            ]);
+        }
+        if !table.is_empty() {
+            let _ = write!(text, "\n{table}");
+        }
+        for foreign in &self.foreign {
+            let _ = writeln!(text, "not ours, left alone: {foreign}");
+        }
+        let _ = writeln!(text, "\nImages on disk: {}", ui::bytes(self.store_bytes));
+        text
+    }
+}
+
+impl ExtensionStatus {
+    /// What the last refresh says about it: an update that waits, a withdrawal, a retirement, a hold.
+    fn look(
+        &mut self,
+        session: &Session,
+        catalogs: &Catalogs,
+        image: Option<&crate::store::StoredImage>,
+    ) {
+        let Some(extension) = session.config.extensions.get(&self.name) else {
+            self.notes
+                .push("nothing asks for it any more; the next update unlinks it".to_owned());
+            return;
+        };
+        let wish = &extension.wish;
+        self.notes
+            .extend((!wish.enabled).then(|| "disabled".to_owned()));
+        self.notes.extend(wish.hold.then(|| "held".to_owned()));
+        let indexes = catalogs.iter().filter_map(|(id, catalog)| {
+            let index = catalog
+                .as_ref()
+                .ok()?
+                .indexes
+                .get(&self.name)?
+                .as_ref()
+                .ok()?;
+            Some(Offer { catalog: id, index })
+        });
+        let offers: Vec<_> = indexes.collect();
+        for retired in offers
+            .iter()
+            .filter_map(|offer| offer.index.info.retired.as_ref())
+        {
+            let successor = retired
+                .successor
+                .as_ref()
+                .map(|name| format!(", successor {name}"))
+                .unwrap_or_default();
+            self.notes
+                .push(format!("retired: {}{successor}", retired.reason));
+        }
+        if !wish.enabled {
+            return;
+        }
+        let linked = image.map(|image| Linked {
+            sha256: image.sha256,
+            catalog: &image.catalog,
+            custom: &image.custom,
+        });
+        let question = Question {
+            name: &self.name,
+            wish,
+            host: &session.host,
+            linked,
+            now: session.now,
+            patience: Patience::Wait,
+        };
+        let selection = select(&question, &offers);
+        self.notes
+            .extend(selection.linked_unfit.as_ref().map(ToString::to_string));
+        if let Decision::Take { image, .. } = selection.decision {
+            self.update = Some(image.version.clone());
+        }
+    }
+}
+
+/// What the images really take: holes and compression count for the admin.
+fn disk_usage(session: &Session) -> Result<u64, Failure> {
+    let Some(store) = session.existing_store() else {
+        return Ok(0);
+    };
+    let blocks = |path: &Path| {
+        path.symlink_metadata()
+            .map(|metadata| metadata.blocks() * 512)
+            .unwrap_or(0)
+    };
+    Ok(store
+        .images()?
+        .images
+        .iter()
+        .map(|image| blocks(&image.path))
+        .sum())
+}
+
+fn catalog_states(catalogs: &Catalogs) -> Vec<CatalogStatus> {
+    let states: BTreeMap<_, _> = catalogs.iter().collect();
+    states
+        .into_iter()
+        .map(|(id, catalog)| match catalog {
+            Ok(catalog) => CatalogStatus {
+                id: id.clone(),
+                fresh_until: Some(catalog.expires),
+                refreshed: catalog.refreshed,
+                problem: (!catalog.notes.is_empty()).then(|| catalog.notes.join("; ")),
+            },
+            Err(problem) => CatalogStatus {
+                id: id.clone(),
+                fresh_until: None,
+                refreshed: None,
+                problem: Some(problem.to_string()),
+            },
+        })
+        .collect()
+}

@@ -1,0 +1,80 @@
+//! `update`: make the host what the configuration says.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use sysext_formats::name::ExtensionName;
+
+use crate::cli::Global;
+use crate::failure::{Failure, Kind};
+use crate::reconcile::{self, Caller, Options};
+use crate::select::Patience;
+use crate::session::Session;
+use crate::ui::Ui;
+
+/// `update [NAME…]`
+#[derive(Debug, Args)]
+pub struct Update {
+    /// Only these extensions
+    names: Vec<ExtensionName>,
+    /// Only print what would be done
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Do not wait for rollouts
+    #[arg(long)]
+    now: bool,
+    /// Decide from what the last refresh brought
+    #[arg(long)]
+    no_refresh: bool,
+    /// The timer's call: merge only where apply = "live"
+    #[arg(long)]
+    automatic: bool,
+}
+
+impl Update {
+    /// Reconciles.
+    ///
+    /// # Errors
+    /// When nothing could be done; problems of single extensions are part of the report.
+    pub fn run(self, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+        let open = if self.dry_run {
+            Session::open
+        } else {
+            Session::open_to_change
+        };
+        let session = open(global, ui)?;
+        let options = Options {
+            names: self.names.into_iter().collect(),
+            patience: if self.now {
+                Patience::Now
+            } else {
+                Patience::Wait
+            },
+            caller: if self.automatic {
+                Caller::Timer
+            } else {
+                Caller::Person
+            },
+            refresh: !self.no_refresh,
+        };
+        if self.dry_run {
+            let planned = reconcile::plan(&session, &options)?;
+            return Ok(print_plan(&session, "update", &planned.plan));
+        }
+        let planned = reconcile::plan(&session, &options)?;
+        if !planned.plan.is_empty() {
+            session.ui.say(reconcile::plan_text(&planned.plan));
+        }
+        let staged = reconcile::stage_all(&session, planned)?;
+        Ok(reconcile::activate(&session, staged, options.caller)?.report(&session, "update"))
+    }
+}
+
+/// Prints a plan that is not carried out; the exit code is that of its problems.
+pub(super) fn print_plan(session: &Session, command: &str, plan: &crate::plan::Plan) -> ExitCode {
+    reconcile::report_problems(session, &plan.problems);
+    session
+        .ui
+        .data(command, plan, || reconcile::plan_text(plan));
+    plan.worst().map_or(ExitCode::SUCCESS, Kind::into)
+}

@@ -1,0 +1,416 @@
+//! What every command starts from: the root, its configuration, its store, the time, and how to talk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sysext_durable::Lock;
+use sysext_formats::digest::Sha256Digest;
+use sysext_formats::name::{CatalogId, ExtensionName};
+use sysext_formats::time::UtcTime;
+
+use crate::activate::{self, LinkKind, LinkState, Recovered, Site};
+use crate::cli::Global;
+use crate::config::{Activation, ActivationChoice, Config};
+use crate::failure::{Failure, Kind};
+use crate::fetch::{Fetcher, Network};
+use crate::host::HostFacts;
+use crate::refresh::{self, CachedCatalog, FreshCatalog, Mode};
+use crate::root::Root;
+use crate::store::{Store, StoredImage};
+use crate::systemd::Systemd;
+use crate::ui::Ui;
+
+/// Older data is said to be old: twice the timer's day.
+const STALE: Duration = Duration::from_secs(48 * 3_600);
+
+/// Fresh catalogs, or why one is not, by id.
+pub type Catalogs = refresh::Catalogs<FreshCatalog>;
+
+/// A command in progress.
+#[derive(Debug)]
+pub struct Session {
+    /// The root it works on.
+    pub root: Root,
+    /// What the admin wants.
+    pub config: Config,
+    /// What the host is.
+    pub host: HostFacts,
+    /// The images; `None` where nothing was ever installed and the command only looks.
+    store: Option<Store>,
+    /// How to talk.
+    pub ui: Ui,
+    /// When the command started. Time is read once.
+    pub now: UtcTime,
+    /// Where links are.
+    pub activation: Activation,
+    network: Network,
+    /// Held by commands that change something, until they end.
+    lock: Option<Lock>,
+}
+
+/// How long a command that changes something waits for another one.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+impl Session {
+    /// Reads what a command needs that only looks. Broken single files are warned about; the others count.
+    ///
+    /// # Errors
+    /// When the root has no os-release, or its configuration can not be read at all.
+    pub fn open(global: &Global, ui: Ui) -> Result<Self, Failure> {
+        let root = root_of(global)?;
+        refuse_in_transactional_shell(&root)?;
+        let config = Config::load(&root)?;
+        config.problems.iter().for_each(|problem| ui.warn(problem));
+        let host = HostFacts::read(&root)?;
+        let activation = match config.settings.activation {
+            ActivationChoice::Etc => Activation::Etc,
+            ActivationChoice::Boot => Activation::Boot,
+            ActivationChoice::Auto => default_activation(&root),
+        };
+        let network = if global.offline {
+            Network::Offline
+        } else {
+            Network::Online
+        };
+        let store = Store::open(&root)?;
+        Ok(Self {
+            store,
+            root,
+            config,
+            host,
+            ui,
+            now: now(),
+            activation,
+            network,
+            lock: None,
+        })
+    }
+
+    /// The same for a command that changes something: takes the lock, and finishes or undoes what a killed run left.
+    ///
+    /// # Errors
+    /// When somebody else holds the lock, the store can not be written, or the old run can not be settled.
+    pub fn open_to_change(global: &Global, ui: Ui) -> Result<Self, Failure> {
+        let root = root_of(global)?;
+        refuse_in_transactional_shell(&root)?;
+        let store = Store::create(&root)?;
+        let lock = store.lock(LOCK_WAIT)?;
+        // Only now: what the run before us wrote must be seen.
+        let mut session = Self::open(global, ui)?;
+        session.store = Some(store);
+        session.lock = Some(lock);
+        let systemd = Systemd::detect(&session.root);
+        let recovered = activate::recover(&session.site(&systemd)?)?;
+        say_recovered(ui, &recovered);
+        Ok(session)
+    }
+
+    /// Where links are changed.
+    ///
+    /// # Errors
+    /// As [`store`](Self::store).
+    pub fn site<'a>(&'a self, systemd: &'a Systemd) -> Result<Site<'a>, Failure> {
+        Ok(Site {
+            root: &self.root,
+            store: self.store()?,
+            activation: self.activation,
+            systemd,
+            now: self.now,
+        })
+    }
+
+    /// The images, for a command that changes something.
+    ///
+    /// # Errors
+    /// When there are none, which only a command that looks can meet.
+    pub fn store(&self) -> Result<&Store, Failure> {
+        self.store
+            .as_ref()
+            .ok_or_else(|| Failure::new(Kind::Failed, "nothing was ever installed here"))
+    }
+
+    /// The images, where there are any.
+    #[must_use]
+    pub fn existing_store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
+    /// Whether an image is in the store.
+    #[must_use]
+    pub fn has_image(&self, sha256: &Sha256Digest) -> bool {
+        self.store
+            .as_ref()
+            .is_some_and(|store| matches!(store.find(sha256), Ok(Some(_))))
+    }
+
+    /// A way to the network, or to none with `--offline`.
+    ///
+    /// # Errors
+    /// When the TLS library or the proxy setting can not be used.
+    pub fn fetcher(&self) -> Result<Fetcher, Failure> {
+        Ok(Fetcher::new(&self.config.settings, self.network)?)
+    }
+
+    /// Whether the network may be used.
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        self.network == Network::Online
+    }
+
+    /// Refreshes every catalog, with the indexes of `names` from each catalog that may offer them.
+    ///
+    /// # Errors
+    /// When no way to the network can be made; single catalogs fail in the result.
+    pub fn refresh(&self, names: &BTreeSet<ExtensionName>) -> Result<Catalogs, Failure> {
+        self.refreshed(names, self.network.into())
+    }
+
+    /// The catalogs as they were at their last refresh; expiry counts, so that updates may come of them.
+    ///
+    /// # Errors
+    /// As [`refresh`](Self::refresh).
+    pub fn not_refreshed(&self, names: &BTreeSet<ExtensionName>) -> Result<Catalogs, Failure> {
+        self.refreshed(names, Mode::CachedOnly)
+    }
+
+    fn refreshed(&self, names: &BTreeSet<ExtensionName>, mode: Mode) -> Result<Catalogs, Failure> {
+        let wanted = self.wanted(names);
+        let catalogs = refresh::refresh_all(
+            &self.root,
+            &self.config,
+            &self.fetcher()?,
+            self.now,
+            &wanted,
+            mode,
+        );
+        for note in catalogs
+            .values()
+            .flatten()
+            .flat_map(|catalog| &catalog.notes)
+        {
+            self.ui.warn(note);
+        }
+        Ok(catalogs)
+    }
+
+    /// The catalogs as they were at their last refresh, to look at: whatever their expiry, without a network.
+    #[must_use]
+    pub fn cached(&self, names: &BTreeSet<ExtensionName>) -> Catalogs {
+        let cached = refresh::cached(&self.root, &self.config, self.now, &self.wanted(names));
+        let with_notes = |cached: CachedCatalog| {
+            let CachedCatalog {
+                mut catalog,
+                overdue,
+                error,
+            } = cached;
+            catalog
+                .notes
+                .extend(overdue.then(|| format!("overdue since {}", catalog.expires)));
+            catalog
+                .notes
+                .extend(error.map(|error| format!("{} (at {})", error.message, error.time)));
+            catalog
+        };
+        cached
+            .into_iter()
+            .map(|(id, catalog)| (id, catalog.map(with_notes)))
+            .collect()
+    }
+
+    /// The catalogs for a command that only looks: as they were at their last refresh, or fresh where an index that is
+    /// asked for was never fetched and this process may fetch it.
+    ///
+    /// # Errors
+    /// When no way to the network can be made.
+    pub fn look(&self, names: &BTreeSet<ExtensionName>) -> Result<Catalogs, Failure> {
+        let cached = self.cached(names);
+        let complete = cached.values().all(|catalog| {
+            let Ok(catalog) = catalog else { return false };
+            let has_index =
+                |name| !catalog.offers(name) || matches!(catalog.indexes.get(name), Some(Ok(_)));
+            names.iter().all(has_index)
+        });
+        if complete || !self.is_online() {
+            return Ok(cached);
+        }
+        if self.lock.is_none() && !rustix::process::geteuid().is_root() {
+            self.ui.warn(
+                "this is from the last refresh; with root rights it would be refreshed now (sudo)",
+            );
+            return Ok(cached);
+        }
+        self.refresh(names)
+    }
+
+    /// Says how old the data is that a looking command shows, where that matters.
+    pub fn say_age(&self, catalogs: &Catalogs) {
+        for (id, catalog) in catalogs {
+            match catalog {
+                Ok(FreshCatalog {
+                    refreshed: Some(refreshed),
+                    ..
+                }) if self.now.since(*refreshed) > STALE => {
+                    self.ui.say(format_args!(
+                        "\"{id}\" was last refreshed {refreshed}; sysext-fetch update refreshes it"
+                    ));
+                }
+                Ok(_) => {}
+                Err(problem) => {
+                    let failure = Failure::from(problem);
+                    self.ui.complain(
+                        &failure.messages.join(": "),
+                        failure.hints.first().map(String::as_str),
+                    );
+                }
+            }
+        }
+    }
+
+    fn wanted(
+        &self,
+        names: &BTreeSet<ExtensionName>,
+    ) -> BTreeMap<CatalogId, BTreeSet<ExtensionName>> {
+        let asks = |id: &CatalogId, name: &ExtensionName| {
+            let bound = self
+                .config
+                .extensions
+                .get(name)
+                .and_then(|extension| extension.wish.catalog.as_ref());
+            bound.is_none_or(|bound| bound == id)
+        };
+        let wanted_of = |(id, catalog): (&CatalogId, &crate::config::Catalog)| {
+            let names = names
+                .iter()
+                .filter(|name| catalog.descriptor.may_provide(name) && asks(id, name));
+            (id.clone(), names.cloned().collect())
+        };
+        self.config.catalogs.iter().map(wanted_of).collect()
+    }
+
+    /// The links of this root that are ours, with the image each leads to.
+    ///
+    /// # Errors
+    /// When the directory of links can not be read.
+    pub fn linked(&self) -> Result<BTreeMap<ExtensionName, StoredImage>, Failure> {
+        let mut linked = BTreeMap::new();
+        let Some(store) = &self.store else {
+            return Ok(linked);
+        };
+        for link in self.links()? {
+            if let LinkKind::Ours { sha256, .. } = link.kind
+                && let Ok(name) = link.name.parse()
+                && let Ok(Some(image)) = store.find(&sha256)
+            {
+                linked.insert(name, image);
+            }
+        }
+        Ok(linked)
+    }
+
+    /// Every link and file where extensions are looked for, ours or not.
+    ///
+    /// # Errors
+    /// When the directory of links can not be read.
+    pub fn links(&self) -> Result<Vec<LinkState>, Failure> {
+        Ok(activate::links(&self.root, self.activation)?)
+    }
+}
+
+/// The root that the command line names.
+///
+/// # Errors
+/// When it is not a directory.
+pub fn root_of(global: &Global) -> Result<Root, Failure> {
+    let absolute = |path: &Path| {
+        std::path::absolute(path)
+            .map_err(|error| Failure::of(Kind::Usage, &error))
+            .map(|path| {
+                if path.as_os_str().is_empty() {
+                    PathBuf::from("/")
+                } else {
+                    path
+                }
+            })
+    };
+    let directory = absolute(global.root.as_deref().unwrap_or(Path::new("/")))?;
+    if !directory.is_dir() {
+        return Err(Failure::usage(format!(
+            "--root {}: there is no such directory",
+            directory.display()
+        )));
+    }
+    let store = global.store.as_deref().map(absolute).transpose()?;
+    Ok(Root::new(directory, store))
+}
+
+fn say_recovered(ui: Ui, recovered: &Recovered) {
+    match recovered {
+        Recovered::Nothing => {}
+        Recovered::Finished { .. } => ui
+            .warn("an earlier run was interrupted after its work was done; it is written down now"),
+        Recovered::Undone {
+            links,
+            left,
+            dropped,
+            not_merged,
+        } => {
+            let names = |names: &[ExtensionName]| {
+                names
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            ui.warn("an earlier run was interrupted; what it had begun was undone");
+            let say = |what: &str, list: &[ExtensionName]| {
+                if !list.is_empty() {
+                    ui.warn(format_args!("{what}: {}", names(list)));
+                }
+            };
+            say("links that were put back", links);
+            say("links that somebody changed meanwhile, left alone", left);
+            say("links to images that are gone, removed", dropped);
+            if let Some(reason) = not_merged {
+                ui.warn(format_args!(
+                    "systemd did not merge the old links: {reason}"
+                ));
+            }
+        }
+        Recovered::SetAside { path, reason } => {
+            ui.warn(format_args!(
+                "a damaged journal was set aside as {}: {reason}",
+                path.display()
+            ));
+        }
+    }
+}
+
+fn now() -> UtcTime {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    UtcTime::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// Hosts whose next `/etc` can not be written in advance choose at boot: ostree deployments, and a read-only `/etc`.
+fn default_activation(root: &Root) -> Activation {
+    if root.path("/run/ostree-booted").exists() || root.path("/ostree/repo").exists() {
+        Activation::Boot
+    } else {
+        Activation::Etc
+    }
+}
+
+/// In the chroot of `transactional-update run` the real /var is not there: what would be installed would be lost.
+fn refuse_in_transactional_shell(root: &Root) -> Result<(), Failure> {
+    if root.is_running() && std::env::var_os("TRANSACTIONAL_UPDATE").is_some() {
+        let failure = Failure::usage(
+            "this is a transactional-update shell, where the real /var is not mounted",
+        );
+        return Err(failure.hint(
+            "leave it and run sysext-fetch on the running system; it serves the next snapshot too",
+        ));
+    }
+    Ok(())
+}
