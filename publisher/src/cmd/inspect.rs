@@ -1,11 +1,13 @@
 //! `inspect`: what an image says about itself.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use sysext_formats::name::ExtensionName;
 use sysext_formats::version::Version;
+use sysext_image::Image;
 
 use super::lint::failure;
 use crate::candidate::{self, Candidate, CandidateError, Overrides};
@@ -30,29 +32,36 @@ pub struct Args {
 /// # Errors
 /// When it is no image.
 pub fn run(context: &Context, args: Args) -> Outcome {
-    let typed_version = args.version.is_some();
-    let mut overrides = Overrides {
+    let overrides = Overrides {
         name: args.name,
         version: args.version,
         architecture: None,
     };
-    let mut unknown = false;
-    let candidate = match candidate::read(&args.image, &overrides) {
-        // To look at an image, its version need not be known.
-        Err(CandidateError::NoVersion(_)) if !typed_version => {
-            unknown = true;
-            overrides.version = "0".parse().ok();
-            candidate::read(&args.image, &overrides)
-        }
-        result => result,
-    }
-    .map_err(failure)?;
+    let (candidate, _, unknown) = read_unversioned(&args.image, &overrides).map_err(failure)?;
     context
         .ui
         .data("inspect", &document(&candidate, unknown), || {
             text(&candidate, unknown)
         });
     Ok(Verdict::Good)
+}
+
+/// Reads an image whose version nobody needs to know; the last of the answer is whether it is unknown.
+pub(super) fn read_unversioned(
+    path: &Path,
+    overrides: &Overrides,
+) -> Result<(Candidate, Image<File>, bool), CandidateError> {
+    match candidate::read_image(path, overrides) {
+        Err(CandidateError::NoVersion(_)) => {
+            let placeholder = Overrides {
+                version: "0".parse().ok(),
+                ..overrides.clone()
+            };
+            let (candidate, image) = candidate::read_image(path, &placeholder)?;
+            Ok((candidate, image, true))
+        }
+        result => result.map(|(candidate, image)| (candidate, image, false)),
+    }
 }
 
 fn document(candidate: &Candidate, unknown: bool) -> Value {

@@ -6,7 +6,8 @@ use serde_json::json;
 use sysext_formats::name::{Channel, ExtensionName};
 use sysext_formats::version::Version;
 
-use crate::candidate::{self, CandidateError, Overrides};
+use super::inspect::read_unversioned;
+use crate::candidate::{CandidateError, Overrides};
 use crate::context::{Context, Outcome, Verdict};
 use crate::failure::{Failure, Kind};
 use crate::lint::{self, Finding, Severity};
@@ -40,7 +41,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     };
     let mut all = Vec::new();
     for path in &args.images {
-        let (candidate, mut image) = candidate::read_image(path, &overrides).map_err(failure)?;
+        let (candidate, mut image, _) = read_unversioned(path, &overrides).map_err(failure)?;
         let findings = lint::check(&candidate, &mut image, &args.channels);
         all.push((path.display().to_string(), findings));
     }

@@ -1,7 +1,7 @@
 //! Rules about what must never be published: private keys and password hashes.
 //!
 //! - A file is a private key by its content. Which files are read is decided by name and size, so a key under an innocent
-//!   name goes through: this catches slips, not intent.
+//!   name goes through: this catches slips, not intent. Among documentation and tests it is a warning only.
 
 use std::fs::File;
 
@@ -38,15 +38,29 @@ pub(super) fn check(image: &mut Image<File>) -> Vec<Finding> {
         .into_iter()
         .filter(|path| image.read(path).is_ok_and(|bytes| is_private_key(&bytes)))
         .collect();
-    if !keys.is_empty() {
-        let paths: Vec<_> = keys.iter().map(String::as_str).collect();
+    // Documentation and tests carry keys that guard nothing; somebody should still look.
+    let (samples, real): (Vec<&str>, Vec<&str>) = keys
+        .iter()
+        .map(String::as_str)
+        .partition(|path| is_sample(path));
+    if !real.is_empty() {
         findings.push(Finding::error(
             "private-key",
             format!(
                 "it holds private keys ({}), which everybody could read once it is published",
-                some(&paths)
+                some(&real)
             ),
             "remove them; where one was ever published, replace it",
+        ));
+    }
+    if !samples.is_empty() {
+        findings.push(Finding::warning(
+            "private-key",
+            format!(
+                "it holds private keys among documentation and tests ({})",
+                some(&samples)
+            ),
+            "see that they guard nothing, or leave them out",
         ));
     }
     let hashes: Vec<_> = image
@@ -76,6 +90,14 @@ fn may_be_key(entry: &Entry) -> bool {
         || lower.starts_with("ssh_host_")
         || lower.contains("private");
     named && entry.kind == EntryKind::File && entry.size <= MAX_KEY
+}
+
+/// Whether a path is one of documentation, examples or tests.
+fn is_sample(path: &str) -> bool {
+    let mut directories = path.split('/').rev().skip(1);
+    path.starts_with("usr/share/doc/")
+        || directories
+            .any(|name| matches!(name, "test" | "tests" | "testdata" | "example" | "examples"))
 }
 
 fn is_private_key(bytes: &[u8]) -> bool {

@@ -8,7 +8,7 @@ use sysext_formats::os::FieldsError;
 
 use crate::candidate::CandidateError;
 use crate::failure::{Failure, Kind};
-use crate::lint::Finding;
+use crate::lint::{Finding, Severity};
 
 /// Why there is no image.
 #[derive(Debug, thiserror::Error)]
@@ -182,7 +182,12 @@ impl From<PackError> for Failure {
             | PackError::ReleaseName { .. } => Kind::Usage,
             _ => Kind::Failed,
         };
-        let failure = Self::of(kind, &error);
+        let mut failure = Self::of(kind, &error);
+        if let PackError::Lint(findings) = &error {
+            let said =
+                errors(findings).map(|finding| format!("{} [{}]", finding.message, finding.rule));
+            failure.messages.extend(said);
+        }
         hints(&error).into_iter().fold(failure, Self::hint)
     }
 }
@@ -219,7 +224,13 @@ fn hints(error: &PackError) -> Vec<String> {
         }
         PackError::Exists(_) => one("give every change its own version, choose another --output, or replace it with --force"),
         PackError::Tool { program: "mkfs.erofs", .. } => one("leave --filesystem away: squashfs needs no program, and every host merges it"),
-        PackError::Lint(findings) => findings.iter().map(|finding| format!("{}: {}; {}", finding.rule, finding.message, finding.fix)).collect(),
+        PackError::Lint(findings) => errors(findings).map(|finding| finding.fix.clone()).collect(),
         _ => Vec::new(),
     }
+}
+
+fn errors(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
+    findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
 }

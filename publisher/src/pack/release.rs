@@ -65,20 +65,24 @@ pub(super) fn settle(tree: &mut Tree, request: &Request) -> Result<Target, PackE
             name: name.to_owned(),
         });
     }
-    if request.os_id.is_none()
-        && let Some((path, program)) = tree
-            .programs
-            .iter()
-            .find(|(_, program)| !program.is_static())
-    {
-        let needs = program
-            .interpreter
-            .clone()
-            .unwrap_or_else(|| "shared libraries".to_owned());
-        return Err(PackError::Dynamic {
-            path: path.clone(),
-            needs,
-        });
+    let dynamic = tree
+        .programs
+        .iter()
+        .find(|(_, program)| !program.is_static());
+    if let Some((path, program)) = dynamic {
+        let needs = program.interpreter.clone();
+        let needs = needs.unwrap_or_else(|| "shared libraries".to_owned());
+        match &request.os_id {
+            None => {
+                let path = path.clone();
+                return Err(PackError::Dynamic { path, needs });
+            }
+            Some(id) if id.0 == "_any" => tree.warnings.push(format!(
+                "/{path} needs {needs}, and is packed for every operating system as --os-id _any says; \
+                 a host that lacks it can not run the program"
+            )),
+            Some(_) => {}
+        }
     }
     let architecture = architecture(tree, request)?;
     let mut fields = vec![(
