@@ -1,11 +1,11 @@
-//! Whether what should be merged is merged.
+//! Whether what should be merged is merged, and which images run.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use crate::store::StoredImage;
-use crate::systemd::{BackingFile, Merger};
+use crate::systemd::{BackingFile, Merger, SystemdError};
 
 /// Sees that each of `images` is merged from its file in the store, and that each name in `kept`, which was merged
 /// before, still is. The error is the reason in words.
@@ -43,6 +43,27 @@ pub(super) fn check<'a>(
         }
     }
     Ok(())
+}
+
+/// Those of `images` that run now: merged, and mounted from their own file. An image that was merged before and is still
+/// held open somewhere counts only while its name is merged.
+///
+/// # Errors
+/// When systemd can not be asked.
+pub fn running<'a>(
+    systemd: &dyn Merger,
+    images: impl IntoIterator<Item = &'a StoredImage>,
+) -> Result<Vec<&'a StoredImage>, SystemdError> {
+    let merged: BTreeSet<_> = systemd.merged()?.into_iter().collect();
+    if merged.is_empty() {
+        return Ok(Vec::new());
+    }
+    let backing = systemd.backing_files()?;
+    let runs = |image: &&StoredImage| {
+        merged.contains(image.extension.as_str())
+            && identity(&image.path).is_ok_and(|file| backing.contains(&file))
+    };
+    Ok(images.into_iter().filter(runs).collect())
 }
 
 /// A file as a loop device knows it.

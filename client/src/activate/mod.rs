@@ -15,23 +15,27 @@
 mod check;
 mod links;
 mod recover;
+mod run;
+mod settle;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::Serialize;
 use sysext_formats::name::ExtensionName;
 use sysext_formats::time::UtcTime;
 
+pub use self::check::running;
 use self::links::{Held, LinkDirectory};
 pub use self::links::{LinkKind, LinkState, links};
 pub use self::recover::{Recovered, recover};
+use self::run::{Run, Step};
+pub use self::settle::{Settled, settle};
 use crate::config::{Activation, RefreshPolicy};
-use crate::history::{self, Changed, ImageRef, Quarantined, Transaction};
-use crate::journal::{Change, Journal, Phase, root_id};
+use crate::history::{self, Changed, Quarantined};
+use crate::journal::{Change, Journal, root_id};
 use crate::root::Root;
 use crate::stage::StagedImage;
-use crate::store::{LinkTarget, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::systemd::{Merger, SystemdError};
 
 /// Where links are changed, and with whom.
@@ -192,16 +196,6 @@ pub fn apply(
     Ok(applied)
 }
 
-/// A switch that changes something.
-#[derive(Debug)]
-struct Step<'a> {
-    switch: &'a Switch,
-    from: Option<LinkTarget>,
-    change: Change,
-    /// What systemd takes instead of the new link.
-    shadow: Option<PathBuf>,
-}
-
 /// Sorts out what changes nothing and what is not ours.
 fn sort<'a>(
     site: &Site<'_>,
@@ -298,178 +292,4 @@ fn journal(site: &Site<'_>, steps: &[Step<'_>]) -> Result<Journal, ActivateError
         number,
         changes,
     ))
-}
-
-/// One transaction while it runs.
-struct Run<'a> {
-    site: &'a Site<'a>,
-    directory: LinkDirectory,
-    /// What was merged before, where the new links are to be merged.
-    merged_before: Option<Vec<String>>,
-    journal: Journal,
-}
-
-impl Run<'_> {
-    /// Switches and merges all, or what of it can be merged. Answers with the steps that hold.
-    fn all_or_each<'s, 'a>(
-        &mut self,
-        steps: &'s [Step<'a>],
-        applied: &mut Applied,
-    ) -> Result<Vec<&'s Step<'a>>, ActivateError> {
-        let all: Vec<_> = steps.iter().collect();
-        self.switch(&[], &all)?;
-        let Some(before) = &self.merged_before else {
-            return Ok(all);
-        };
-        applied.merge = Merge::Done;
-        let Err(failure) = self.merge(before, &all) else {
-            return Ok(all);
-        };
-        tracing::warn!(reason = %failure, "the merge failed, all links are put back");
-        self.restore(&all, &[], &failure)?;
-        if let [only] = all.as_slice() {
-            quarantine(only, failure, applied);
-            return Ok(Vec::new());
-        }
-        let mut good: Vec<&Step<'_>> = Vec::new();
-        for step in all {
-            let before = self.site.systemd.merged().unwrap_or_default();
-            self.switch(&good, &[step])?;
-            let mut trial = good.clone();
-            trial.push(step);
-            match self.merge(&before, &trial) {
-                Ok(()) => good = trial,
-                Err(failure) => {
-                    self.restore(&[step], &good, &failure)?;
-                    quarantine(step, failure, applied);
-                }
-            }
-        }
-        Ok(good)
-    }
-
-    /// Switches the links of `steps`, while those of `good` are switched already. Where one fails, all are put back.
-    fn switch(&self, good: &[&Step<'_>], steps: &[&Step<'_>]) -> Result<(), ActivateError> {
-        for (index, step) in steps.iter().enumerate() {
-            if let Err(error) = self
-                .directory
-                .set(&step.change.name, step.change.to.as_deref())
-            {
-                let done = steps.get(..index).unwrap_or_default();
-                self.put_back(done, &error.to_string())?;
-                self.put_back(good, &error.to_string())?;
-                self.journal.remove(self.site.store)?;
-                return Err(error.into());
-            }
-        }
-        let images = steps
-            .iter()
-            .filter_map(|step| Some((step, step.switch.to.as_ref()?)));
-        let paths = images.flat_map(|(step, image)| {
-            let link = self.directory.path_of(step.change.name.as_str());
-            [link, image.stored().path.clone()]
-        });
-        self.site.systemd.relabel(&paths.collect::<Vec<_>>());
-        Ok(())
-    }
-
-    /// Puts links back and merges what they name. Where that fails too, the changes were not to blame: those in `good`
-    /// are put back as well.
-    fn restore(
-        &self,
-        steps: &[&Step<'_>],
-        good: &[&Step<'_>],
-        cause: &str,
-    ) -> Result<(), ActivateError> {
-        self.put_back(steps, cause)?;
-        let Err(source) = self.site.systemd.refresh() else {
-            return Ok(());
-        };
-        self.put_back(good, cause)?;
-        self.journal.remove(self.site.store)?;
-        Err(ActivateError::CanNotMerge {
-            with_new: cause.to_owned(),
-            source,
-        })
-    }
-
-    fn put_back(&self, steps: &[&Step<'_>], cause: &str) -> Result<(), ActivateError> {
-        for step in steps.iter().rev() {
-            self.directory
-                .set(&step.change.name, step.change.from.as_deref())
-                .map_err(|source| ActivateError::NotPutBack {
-                    cause: cause.to_owned(),
-                    source,
-                })?;
-        }
-        Ok(())
-    }
-
-    /// Merges, and sees that what should be merged is; the error is the reason in words.
-    fn merge(&self, before: &[String], steps: &[&Step<'_>]) -> Result<(), String> {
-        let systemd = self.site.systemd;
-        systemd.refresh().map_err(|error| error.to_string())?;
-        let images: Vec<_> = steps
-            .iter()
-            .filter(|step| step.shadow.is_none())
-            .filter_map(|step| step.switch.to.as_ref())
-            .map(StagedImage::stored)
-            .collect();
-        let changed: BTreeSet<_> = steps.iter().map(|step| step.change.name.as_str()).collect();
-        let kept = before
-            .iter()
-            .map(String::as_str)
-            .filter(|name| !changed.contains(name));
-        check::check(systemd, &images, kept)
-    }
-
-    /// Writes down what holds, and ends the journal.
-    fn commit(&mut self, steps: &[&Step<'_>], applied: &mut Applied) -> Result<(), ActivateError> {
-        let store = self.site.store;
-        self.journal.changes = steps.iter().map(|step| step.change.clone()).collect();
-        self.journal.phase = Phase::Done;
-        self.journal.write(store)?;
-        applied.changed = steps
-            .iter()
-            .map(|step| Changed {
-                name: step.change.name.clone(),
-                from: step
-                    .from
-                    .as_ref()
-                    .map(|link| ImageRef::of_link(link, store)),
-                to: step
-                    .switch
-                    .to
-                    .as_ref()
-                    .map(|image| ImageRef::of(image.stored())),
-            })
-            .collect();
-        if !steps.is_empty() || !applied.quarantined.is_empty() {
-            record(self.site, &self.journal, applied)?;
-        }
-        Ok(self.journal.remove(store)?)
-    }
-}
-
-fn record(site: &Site<'_>, journal: &Journal, applied: &mut Applied) -> Result<(), StoreError> {
-    let number = journal.transaction;
-    let mut transaction = Transaction::new(
-        number,
-        journal.root.clone(),
-        journal.time,
-        applied.changed.clone(),
-    );
-    transaction.quarantined.clone_from(&applied.quarantined);
-    transaction.record(site.store)?;
-    applied.transaction = Some(number);
-    Ok(())
-}
-
-fn quarantine(step: &Step<'_>, reason: String, applied: &mut Applied) {
-    let image = step.switch.to.as_ref();
-    applied.quarantined.push(Quarantined {
-        name: step.change.name.clone(),
-        version: image.map(|image| image.stored().version().clone()),
-        reason,
-    });
 }

@@ -25,8 +25,8 @@ pub(super) fn daemon_reload() -> Result<(), SystemdError> {
 }
 
 pub(super) fn restart(unit: &str) -> Result<(), SystemdError> {
-    if is_systemd() {
-        command::run("systemctl", &["try-restart", "--", unit], MERGE_TIMEOUT)?;
+    if !is_systemd() {
+        return Err(SystemdError::NotBooted(unit.to_owned()));
     }
-    Ok(())
+    command::run("systemctl", &["try-restart", "--", unit], MERGE_TIMEOUT).map(drop)
 }

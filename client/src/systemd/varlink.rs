@@ -52,6 +52,19 @@ pub enum VarlinkError {
     },
 }
 
+impl VarlinkError {
+    /// Whether there is a socket, and no service behind it.
+    pub(super) fn nobody_listens(&self) -> bool {
+        use io::ErrorKind::{ConnectionRefused, NotFound};
+        match self {
+            Self::Connection { source, .. } => {
+                matches!(source.kind(), ConnectionRefused | NotFound)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Merges what is linked now.
 pub(super) fn refresh(socket: &Path, limit: Duration) -> Result<(), VarlinkError> {
     // Newer ones do nothing when they see no change, unless told otherwise; older ones do not know the word.
@@ -190,6 +203,17 @@ mod tests {
         let (result, asked) = service(vec![unknown.into_bytes(), b"{}\0".to_vec()], LONG);
         result.unwrap();
         assert_eq!(asked[1]["parameters"], json!({"class": "sysext"}));
+    }
+
+    #[test]
+    fn a_socket_without_a_service_is_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        assert!(refresh(&path, LONG).unwrap_err().nobody_listens());
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(refresh(&path, LONG).unwrap_err().nobody_listens());
+        let error = service(vec![b"{".to_vec()], LONG).0.unwrap_err();
+        assert!(!error.nobody_listens(), "{error}");
     }
 
     #[test]

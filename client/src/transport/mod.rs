@@ -151,6 +151,10 @@ pub(crate) fn fetch(
     attempts: &mut Vec<Attempt>,
 ) -> Result<Option<Fetched>, StoreError> {
     for choice in choices(job.image) {
+        if let Some(attempt) = no_room(job, &choice) {
+            attempts.push(attempt);
+            continue;
+        }
         let result = match choice {
             Choice::Zstd(transport) => zstd::fetch(job, transport, attempts),
             Choice::Raw => raw::fetch(job, attempts),
@@ -177,6 +181,45 @@ pub(crate) fn kept(store: &Store, image: &Image) -> u64 {
 enum Choice<'a> {
     Zstd(&'a Transport),
     Raw,
+}
+
+/// Whether the file system can not hold what this transport writes: better said before the download than after most of
+/// it. A file system that does not say how much room it has is tried.
+fn no_room(job: &Job<'_>, choice: &Choice<'_>) -> Option<Attempt> {
+    let image = job.image;
+    let (method, file, needed) = match choice {
+        Choice::Zstd(transport) => {
+            let rest = transport
+                .length
+                .saturating_sub(part::length(job.store, &transport.sha256));
+            (
+                Method::Zstd,
+                &transport.file,
+                rest.saturating_add(image.length),
+            )
+        }
+        Choice::Raw => {
+            let rest = image
+                .length
+                .saturating_sub(part::length(job.store, &image.sha256));
+            (Method::Raw, &image.file, rest)
+        }
+    };
+    let room = rustix::fs::fstatvfs(job.store.base()).ok()?;
+    let free = room.f_bavail.saturating_mul(room.f_frsize);
+    (free < needed && room.f_blocks > 0).then(|| Attempt {
+        what: file.to_string(),
+        reason: format!(
+            "{needed} bytes are needed below {} to get it {}, {free} are free",
+            job.store.base().path().display(),
+            if method == Method::Raw {
+                "as it is"
+            } else {
+                "compressed"
+            },
+        ),
+        fault: Fault::Other,
+    })
 }
 
 /// What applies, the cheapest first.

@@ -4,14 +4,14 @@
 
 use std::process::Command;
 
-use sysext_fetch::activate::{Merge, Recovered, Site, Switch, apply, recover};
+use sysext_fetch::activate::{Merge, Recovered, Site, Switch, apply, recover, running, settle};
 use sysext_fetch::config::{Activation, RefreshPolicy};
 use sysext_fetch::journal::{Change, Journal, root_id};
 use sysext_fetch::stage::StagedImage;
-use sysext_fetch::systemd::{Merger as _, Systemd};
+use sysext_fetch::systemd::{Merger as _, Systemd, Way};
 use test_repos::image::ImageSpec;
 
-use crate::host::Host;
+use crate::host::{Host, large};
 
 /// A host that is the machine itself, with nothing linked and nothing merged; `None` where that is not allowed.
 fn host() -> Option<Host> {
@@ -66,6 +66,12 @@ fn privileged_an_extension_is_merged_updated_and_removed() {
         assert!(applied.quarantined.is_empty(), "{applied:?}");
         assert_eq!(systemd.merged().unwrap(), ["hello-sysext"]);
         assert_eq!(output("/usr/bin/hello-sysext").trim(), version);
+        let images = host.store.images().unwrap().images;
+        let running = running(&systemd, &images).unwrap();
+        assert_eq!(running, [image.stored()]);
+        let settled = settle(&host.store, &systemd, &applied, ["x.service"]);
+        // No service manager runs in the sandbox, and that is said.
+        assert_eq!((settled.restarted.len(), settled.problems.len()), (0, 1));
     }
     let none = Switch {
         name: "hello-sysext".parse().unwrap(),
@@ -177,4 +183,96 @@ fn privileged_what_a_killed_run_left_is_put_back_and_merged_again() {
         "{recovered:?}"
     );
     assert_eq!(output("/usr/bin/hello").trim(), "1");
+}
+
+/// Ends what it holds, and waits for it.
+struct Daemon(std::process::Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn privileged_a_refresh_goes_through_varlink_where_it_is_offered() {
+    const SOCKET: &str = "/run/systemd/io.systemd.sysext";
+    let Some(host) = host() else { return };
+    if !std::path::Path::new("/usr/lib/systemd/system/systemd-sysext.socket").exists() {
+        println!("skipped: this systemd-sysext has no Varlink");
+        return;
+    }
+    std::fs::create_dir_all("/run/systemd").unwrap();
+    // What systemd-sysext.socket does.
+    let activator = Command::new("systemd-socket-activate")
+        .args([
+            "--accept",
+            "--fdname=varlink",
+            "--listen",
+            SOCKET,
+            "systemd-sysext",
+        ])
+        .spawn();
+    let daemon = Daemon(activator.unwrap());
+    let start = std::time::Instant::now();
+    while !std::path::Path::new(SOCKET).exists() {
+        assert!(start.elapsed().as_secs() < 30, "no socket");
+        std::thread::yield_now();
+    }
+    let systemd = Systemd::detect(&host.root);
+    assert_eq!(systemd.way(), &Way::Varlink(SOCKET.into()));
+    let site = site(&host, &systemd);
+    let image = staged(&host, &ImageSpec::new("by-varlink"));
+    let applied = apply(&site, &[switch(&image)], RefreshPolicy::Always).unwrap();
+    assert!(applied.quarantined.is_empty(), "{applied:?}");
+    assert_eq!(output("/usr/bin/by-varlink").trim(), "1");
+    std::fs::write(&image.stored().path, b"not an image any more").unwrap();
+    let error = systemd.refresh().unwrap_err();
+    assert!(
+        matches!(&error, sysext_fetch::systemd::SystemdError::Varlink(_)),
+        "{error}"
+    );
+    // Nobody listens any more, and the socket is still there.
+    drop(daemon);
+    std::fs::remove_file(host.root.links(Activation::Etc).join("by-varlink.raw")).unwrap();
+    systemd.refresh().unwrap();
+    std::fs::remove_file(SOCKET).unwrap();
+}
+
+#[test]
+fn privileged_a_full_disk_is_said_before_and_after() {
+    let Some(host) = host() else { return };
+    let small = host.scratch.path("var/small");
+    std::fs::create_dir_all(&small).unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=512k", "small"])
+        .arg(&small)
+        .status();
+    assert!(mounted.unwrap().success());
+    let mut host = host;
+    host.root = sysext_fetch::root::Root::new(host.scratch.root().to_owned(), Some(small.clone()));
+    host.store = sysext_fetch::store::Store::create(&host.root).unwrap();
+    let frame = crate::host::zstd_frame(&large("1").build());
+    let image = host.publish_frame(&large("1"), &frame);
+    let error = host.stage(&image).unwrap_err().to_string();
+    assert!(error.contains("are free"), "{error}");
+    assert_eq!(host.server.requests().len(), 0);
+    // Room for the frame only, by what the file system says; then somebody else takes it.
+    let fits = host.publish(&ImageSpec::new("fits").padding(200_000, 1));
+    drop(host.stage(&fits).unwrap());
+    let free = rustix::fs::statvfs(&small).unwrap();
+    let free = usize::try_from(free.f_bavail * free.f_frsize).unwrap();
+    std::fs::write(small.join("somebody-elses"), vec![0; free]).unwrap();
+    let next = host.publish(&ImageSpec::new("next"));
+    host.stage(&next).unwrap_err();
+    assert_eq!(host.store.images().unwrap().images.len(), 1);
+    assert!(
+        Command::new("umount")
+            .arg("--lazy")
+            .arg(&small)
+            .status()
+            .unwrap()
+            .success()
+    );
 }
