@@ -1,5 +1,10 @@
 //! Trusting catalogs for the first time, and no more.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of tests that panics is the failing test"
+)]
+
 use clap::Parser;
 use sysext_fetch::cmd::catalog::{
     AddArgs, Added, CatalogError, CatalogRow, Source, add, list, narrow, remove, show,

@@ -1,5 +1,10 @@
 //! The configuration of a host: found as UAPI.6 says, edited as a person would.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of tests that panics is the failing test"
+)]
+
 use std::os::unix::fs::symlink;
 
 use sysext_fetch::config::edit::{

@@ -1,5 +1,10 @@
 //! Fetching from a server that lies. Nothing waits: clocks are given, and pauses are only counted.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of tests that panics is the failing test"
+)]
+
 use std::io::Read as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -1,5 +1,10 @@
 //! Refreshing catalogs: stories of a vendor's server and a host.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of tests that panics is the failing test"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -103,7 +108,7 @@ fn time(text: &str) -> UtcTime {
 }
 
 fn versions(catalog: &FreshCatalog) -> Vec<String> {
-    let index = catalog.indexes["k3s"].as_ref().unwrap();
+    let index = catalog.indexes.get("k3s").unwrap().as_ref().unwrap();
     index
         .images
         .iter()

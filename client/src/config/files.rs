@@ -148,7 +148,7 @@ impl Files {
     }
 
     fn read(&self, file: PathBuf) -> Result<Option<Layer>, ConfigError> {
-        if std::fs::read_link(&file).is_ok_and(|target| target == Path::new("/dev/null")) {
+        if self.is_link_to_null(&file)? {
             return Ok(Some(Layer { file, text: None }));
         }
         let Some(bytes) = self.bytes(&file, MAX_FILE)? else {
@@ -159,6 +159,16 @@ impl Files {
             .transpose()
             .map_err(|_| ConfigError::NotText { file: file.clone() })?;
         Ok(Some(Layer { file, text }))
+    }
+
+    /// Looked at without following it: the root may have no /dev of its own.
+    fn is_link_to_null(&self, file: &Path) -> Result<bool, ConfigError> {
+        let Some(link) = self.resolve(file, OFlags::PATH | OFlags::NOFOLLOW)? else {
+            return Ok(false);
+        };
+        // Anything but a link has no target.
+        let target = rustix::fs::readlinkat(link, "", Vec::new());
+        Ok(target.is_ok_and(|target| target.as_bytes() == b"/dev/null"))
     }
 
     fn bytes(&self, file: &Path, limit: u64) -> Result<Option<Vec<u8>>, ConfigError> {

@@ -125,9 +125,11 @@ impl Job<'_> {
         };
         let mut fresh = self.read(&mut catalog, Some(remote), notes)?;
         drop(catalog);
-        let has_pin = stored.metadata.has_root(pin);
-        if !stored.is_pinned && !has_pin.map_err(RefreshProblem::Store)? {
-            return Err(self.other_root(pin));
+        if !stored.is_pinned {
+            let reached = stored.metadata.has_root(pin);
+            if !reached.map_err(RefreshProblem::Store)? {
+                return Err(self.other_root(pin));
+            }
         }
         stored.is_pinned = true;
         fresh.refreshed = Some(now);
