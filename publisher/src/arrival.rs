@@ -1,1 +1,282 @@
-//! To come.
+//! Bringing an image to the host: one pass over its bytes for the digest, the copy and the transports.
+//!
+//! - What arrives has no name that a reader could find before it is published; dropped before, it vanishes.
+//! - A file that changes while it is read is noticed: its identity, size and times are looked at before the first byte
+//!   that says anything about the image, and after the last.
+//! - A transport that is not smaller than the image is dropped.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use sysext_formats::catalog::{Transport, TransportKind};
+use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
+use sysext_formats::limits::{MAX_IMAGE, WRITTEN_ZSTD_WINDOW_LOG};
+use sysext_formats::name::{FileName, NameError};
+use sysext_formats::role::Extra;
+
+use crate::config::{Config, TransportChoice};
+use crate::location::{Incoming, LocationError, Place, Store};
+use crate::ui::Ui;
+use crate::ui::progress::Progress;
+
+const PIECE: usize = 1 << 20;
+
+/// Why an image did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum ArrivalError {
+    /// The image can not be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The image.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Somebody writes to the image.
+    #[error("{} changed while it was being read", .0.display())]
+    Changed(PathBuf),
+    /// Longer than a host takes.
+    #[error("{} has {length} bytes; {MAX_IMAGE} are the most an image may have", path.display())]
+    TooLong {
+        /// The image.
+        path: PathBuf,
+        /// Its length.
+        length: u64,
+    },
+    /// The copy or the transport can not be written.
+    #[error("{file} can not be written: {source}")]
+    Write {
+        /// The file at the host.
+        file: FileName,
+        /// Why.
+        source: io::Error,
+    },
+    /// The name of a transport is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The host failed.
+    #[error(transparent)]
+    Location(#[from] LocationError),
+}
+
+/// What a file is as long as nobody touches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    /// Device and inode.
+    pub inode: (u64, u64),
+    /// Its length in bytes.
+    pub length: u64,
+    /// When its content changed, in seconds and nanoseconds.
+    pub modified: (i64, i64),
+    /// When anything about it changed.
+    pub changed: (i64, i64),
+}
+
+impl Identity {
+    /// That of an open file.
+    ///
+    /// # Errors
+    /// When it can not be looked at.
+    pub fn of(file: &File) -> io::Result<Self> {
+        file.metadata().map(|about| Self::of_metadata(&about))
+    }
+
+    /// That of the file at `path`.
+    ///
+    /// # Errors
+    /// When it can not be looked at.
+    pub fn at(path: &Path) -> Result<Self, ArrivalError> {
+        let about = std::fs::metadata(path).map_err(|source| ArrivalError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self::of_metadata(&about))
+    }
+
+    fn of_metadata(about: &std::fs::Metadata) -> Self {
+        Self {
+            inode: (about.dev(), about.ino()),
+            length: about.size(),
+            modified: (about.mtime(), about.mtime_nsec()),
+            changed: (about.ctime(), about.ctime_nsec()),
+        }
+    }
+}
+
+/// An image whose bytes are at the host, with nobody led to them yet.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Its name.
+    pub file: FileName,
+    /// Its length in bytes.
+    pub length: u64,
+    /// Its digest.
+    pub sha256: Sha256Digest,
+    /// Its transports.
+    pub transports: Vec<Transport>,
+    pub(crate) image: Box<dyn Incoming>,
+    pub(crate) transport_files: Vec<Box<dyn Incoming>>,
+}
+
+/// The digest of a local file that nobody touches meanwhile.
+///
+/// # Errors
+/// When it can not be read, or changes.
+pub fn hash(path: &Path, identity: Identity, ui: &Ui) -> Result<Sha256Digest, ArrivalError> {
+    let mut hasher = Sha256Hasher::default();
+    copy(path, identity, ui, |piece| {
+        hasher.update(piece);
+        Ok(())
+    })?;
+    Ok(hasher.finish())
+}
+
+/// Brings the image at `path` to `store`, under the name `file`.
+///
+/// # Errors
+/// When it can not be read, changes meanwhile, or can not be written.
+pub fn bring(
+    store: &dyn Store,
+    path: &Path,
+    identity: Identity,
+    file: &FileName,
+    config: &Config,
+    ui: &Ui,
+) -> Result<Arrival, ArrivalError> {
+    let failed = |source| ArrivalError::Write {
+        file: file.clone(),
+        source,
+    };
+    let mut image = store.incoming(&Place::Image(file.clone()))?;
+    let mut zstd = None;
+    if config.transports.contains(&TransportChoice::Zstd) {
+        let name: FileName = format!("{file}.zst").parse()?;
+        let incoming = store.incoming(&Place::Image(name.clone()))?;
+        let counted = Counted::new(incoming);
+        let encoder = encoder(counted, config.zstd_level, identity.length).map_err(failed)?;
+        zstd = Some((name, encoder));
+    }
+    let mut hasher = Sha256Hasher::default();
+    copy(path, identity, ui, |piece| {
+        hasher.update(piece);
+        image.write_all(piece).map_err(failed)?;
+        match &mut zstd {
+            Some((_, encoder)) => encoder.write_all(piece).map_err(failed),
+            None => Ok(()),
+        }
+    })?;
+    image.flush().map_err(failed)?;
+    let mut arrival = Arrival {
+        file: file.clone(),
+        length: identity.length,
+        sha256: hasher.finish(),
+        transports: Vec::new(),
+        image,
+        transport_files: Vec::new(),
+    };
+    if let Some((name, encoder)) = zstd {
+        let counted = encoder.finish().map_err(failed)?;
+        if counted.length < identity.length {
+            arrival.transports.push(Transport {
+                kind: TransportKind::Zstd,
+                file: name,
+                length: counted.length,
+                sha256: counted.hasher.finish(),
+                from: None,
+                extra: Extra::new(),
+            });
+            arrival.transport_files.push(counted.inner);
+        }
+    }
+    Ok(arrival)
+}
+
+/// The same bytes for the same input on every machine: any number of workers from one on gives the same frame.
+fn encoder(
+    out: Counted,
+    level: i32,
+    length: u64,
+) -> io::Result<zstd::stream::write::Encoder<'static, Counted>> {
+    let mut encoder = zstd::stream::write::Encoder::new(out, level)?;
+    encoder.set_pledged_src_size(Some(length))?;
+    encoder.window_log(WRITTEN_ZSTD_WINDOW_LOG)?;
+    let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(16));
+    encoder.multithread(u32::try_from(workers).unwrap_or(1))?;
+    Ok(encoder)
+}
+
+/// Reads a file to its end, piece by piece, and notices when it is not the one that was looked at.
+fn copy(
+    path: &Path,
+    identity: Identity,
+    ui: &Ui,
+    mut take: impl FnMut(&[u8]) -> Result<(), ArrivalError>,
+) -> Result<(), ArrivalError> {
+    let read = |source| ArrivalError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let changed = || ArrivalError::Changed(path.to_owned());
+    if identity.length > MAX_IMAGE {
+        return Err(ArrivalError::TooLong {
+            path: path.to_owned(),
+            length: identity.length,
+        });
+    }
+    let file = File::open(path).map_err(read)?;
+    if Identity::of(&file).map_err(read)? != identity {
+        return Err(changed());
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut reader = Progress::new(ui, &name, identity.length, (&file).take(identity.length));
+    let mut buffer = vec![0; PIECE];
+    let mut total = 0_u64;
+    loop {
+        let count = match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(read(error)),
+        };
+        total += u64::try_from(count).unwrap_or(u64::MAX);
+        take(buffer.get(..count).unwrap_or_default())?;
+    }
+    drop(reader);
+    if total != identity.length || Identity::of(&file).map_err(read)? != identity {
+        return Err(changed());
+    }
+    Ok(())
+}
+
+/// A file on its way in, with its length and digest so far.
+#[derive(Debug)]
+struct Counted {
+    inner: Box<dyn Incoming>,
+    hasher: Sha256Hasher,
+    length: u64,
+}
+
+impl Counted {
+    fn new(inner: Box<dyn Incoming>) -> Self {
+        Self {
+            inner,
+            hasher: Sha256Hasher::default(),
+            length: 0,
+        }
+    }
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.hasher.update(bytes.get(..count).unwrap_or_default());
+        self.length += u64::try_from(count).unwrap_or(u64::MAX);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}

@@ -8,9 +8,23 @@
 //! ```
 
 use std::error::Error;
+use std::io;
 use std::process::ExitCode;
 
 use serde::Serialize;
+use sysext_formats::trust::TrustError;
+use sysext_formats::workflow::RefreshError;
+
+use crate::arrival::ArrivalError;
+use crate::candidate::CandidateError;
+use crate::config::ConfigError;
+use crate::draft::DraftError;
+use crate::location::LocationError;
+use crate::published::PublishedError;
+use crate::selfcheck::SelfCheckError;
+use crate::signer::{DraftSignError, KeySource, SignerError};
+use crate::staged::StageError;
+use crate::upload::UploadError;
 
 /// What kind of failure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -141,10 +155,172 @@ impl From<sysext_durable::Error> for Failure {
     fn from(error: sysext_durable::Error) -> Self {
         let failure = Self::of(Kind::Failed, &error);
         match error.io_kind() {
-            Some(std::io::ErrorKind::StorageFull) => {
-                failure.hint("make room on that file system; nothing was published")
+            Some(io::ErrorKind::StorageFull) => failure.hint("make room on that file system; nothing was published"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        let failure = Self::of(Kind::Usage, &error);
+        match error {
+            ConfigError::Missing(_) => failure
+                .hint("run this where sysext-publish.toml is, or name it with --config")
+                .hint("`sysext-publish init` makes a new catalog"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<LocationError> for Failure {
+    fn from(error: LocationError) -> Self {
+        let kind = match error {
+            LocationError::NotALocation(_) | LocationError::ReadOnly(_) => Kind::Usage,
+            LocationError::NoSuchDirectory(_) => Kind::Unverified,
+            _ => Kind::Host,
+        };
+        let failure = Self::of(kind, &error);
+        match error {
+            LocationError::ReadOnly(_) => failure.hint("`location` must be a directory; --base can name a URL to read from"),
+            LocationError::NoSuchDirectory(_) => failure
+                .hint("is the host's directory mounted? An empty catalog is made by `init` only, so that an outage wipes nothing"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<PublishedError> for Failure {
+    fn from(error: PublishedError) -> Self {
+        let PublishedError::Refresh { source, .. } = &error else {
+            return Self::of(Kind::Usage, &error).hint("`sysext-publish extension add NAME` adds one");
+        };
+        let kind = match source {
+            RefreshError::Remote { .. } => Kind::Host,
+            RefreshError::Cache { .. } => Kind::Failed,
+            _ => Kind::Unverified,
+        };
+        let failure = Self::of(kind, &error);
+        match source {
+            RefreshError::Missing(_) => failure
+                .hint("is this the right location? An empty catalog is made by `init` only, so that an outage wipes nothing"),
+            RefreshError::Trust(TrustError::Rollback { .. } | TrustError::Dropped { .. }) => failure
+                .hint("the host serves an older state than this machine has seen: restore the newer one there")
+                .hint("where the older state is wanted, remove what was seen: $XDG_STATE_HOME/sysext-publish/ID"),
+            RefreshError::Trust(_) => {
+                failure.hint("nothing was changed; restore the published metadata from where it is known to be good")
             }
             _ => failure,
         }
+    }
+}
+
+impl From<DraftError> for Failure {
+    fn from(error: DraftError) -> Self {
+        let kind = match &error {
+            error if error.is_conflict() => Kind::Conflict,
+            DraftError::UnknownExtension(_) | DraftError::Prerelease { .. } | DraftError::Threshold { .. } => Kind::Usage,
+            _ => Kind::Failed,
+        };
+        let failure = Self::of(kind, &error);
+        match error {
+            DraftError::UnknownExtension(name) => failure.hint(format!("`sysext-publish extension add {name}` adds it")),
+            DraftError::OtherBytes { .. } | DraftError::OtherLength { .. } => failure
+                .hint("what is published never changes: give the image a new version, or let --revision append -1 to it"),
+            DraftError::OtherVersion { .. } | DraftError::SameOrder { .. } => {
+                failure.hint("give the image another version, or let --revision append -1 to it")
+            }
+            DraftError::Prerelease { .. } => {
+                failure.hint("publish it in another channel, such as --channel testing; releases sort below their pre-releases")
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl From<SignerError> for Failure {
+    fn from(error: SignerError) -> Self {
+        let kind = match &error {
+            SignerError::NoPassphrase(_) | SignerError::NoneThere { .. } | SignerError::EmptyPassphrase(_) => Kind::Usage,
+            _ => Kind::Signing,
+        };
+        let failure = Self::of(kind, &error);
+        match &error {
+            SignerError::NoPassphrase(_) => {
+                failure.hint("set SYSEXT_PUBLISH_PASSPHRASE, or name a file with --passphrase-file")
+            }
+            SignerError::NoneThere { tried, .. } => {
+                let variables = tried.iter().filter_map(|(source, _)| match source {
+                    KeySource::Variable(name) => Some(format!("set {name} to the text of the key file")),
+                    _ => None,
+                });
+                variables.fold(failure, Self::hint)
+            }
+            SignerError::Permissions { path, .. } => failure.hint(format!("chmod 600 {}", path.display())),
+            SignerError::NoPublicHalf(_) => failure.hint("write cmd:PUBLIC.pub PROGRAM ARGUMENTS"),
+            SignerError::WrongKeys { .. } => failure.hint("`sysext-publish key list` shows which keys sign what"),
+            _ if error.is_wrong_passphrase() => failure.hint("nothing was published"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<DraftSignError> for Failure {
+    fn from(error: DraftSignError) -> Self {
+        match error {
+            DraftSignError::Key(error) => error.into(),
+            error @ DraftSignError::Sign { .. } => Self::of(Kind::Signing, &error).hint("nothing was published"),
+        }
+    }
+}
+
+impl From<ArrivalError> for Failure {
+    fn from(error: ArrivalError) -> Self {
+        match error {
+            ArrivalError::Location(error) => error.into(),
+            ArrivalError::Changed(_) => {
+                Self::of(Kind::Failed, &error).hint("wait until whoever writes it is done; nothing was published")
+            }
+            error => Self::of(Kind::Failed, &error),
+        }
+    }
+}
+
+impl From<StageError> for Failure {
+    fn from(error: StageError) -> Self {
+        Self::of(Kind::SelfCheck, &error)
+    }
+}
+
+impl From<SelfCheckError> for Failure {
+    fn from(error: SelfCheckError) -> Self {
+        match error {
+            SelfCheckError::Location(error) => error.into(),
+            SelfCheckError::Refused { source, host } => {
+                let expired = matches!(&source, RefreshError::Trust(error) if error.is_expiry());
+                let failure = Self::of(Kind::SelfCheck, &SelfCheckError::Refused { source, host });
+                if expired {
+                    failure.hint("`sysext-publish renew --release` or `renew --root` signs it again; nothing was published")
+                } else {
+                    failure.hint("nothing was published")
+                }
+            }
+            error => Self::of(Kind::SelfCheck, &error).hint("nothing was published"),
+        }
+    }
+}
+
+impl From<UploadError> for Failure {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Location(error) => error.into(),
+            error => Self::of(Kind::Host, &error).hint("try again"),
+        }
+    }
+}
+
+impl From<CandidateError> for Failure {
+    fn from(error: CandidateError) -> Self {
+        Self::of(Kind::Failed, &error)
     }
 }

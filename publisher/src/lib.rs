@@ -3,11 +3,14 @@
 //! The data path; each arrow is a change of type, and none can be skipped:
 //! `Candidate → Arrival → Draft → SignedDraft → StagedTree → Publishable`.
 //!
-//! - [`candidate`] says what an image file is, [`lint`] what would hurt, [`arrival`] brings its bytes to the host.
+//! - [`candidate`] says what an image file is, [`lint`] what would hurt, [`arrival`] brings its bytes to the host, [`intake`]
+//!   does all three.
 //! - [`published`] is the catalog as it is, verified; [`draft`] the catalog as it shall be, decided without I/O.
 //! - [`signer`] knows where keys are. [`staged`] holds what would be uploaded, [`selfcheck`] looks at it as a client does,
 //!   and only what passes there can be given to [`upload`].
-//! - [`location`] is where a catalog lies; [`memory`] is what this machine remembers of it.
+//! - [`location`] is where a catalog lies; [`memory`] and [`known_files`] are what this
+//!   machine remembers.
+//! - [`session`] drives the path once, and again when somebody else was faster.
 //! - [`cmd`] has one file per subcommand. [`failure`] maps errors to hints and exit codes, [`ui`] talks.
 
 pub mod arrival;
@@ -18,6 +21,8 @@ pub mod config;
 pub mod context;
 pub mod draft;
 pub mod failure;
+pub mod intake;
+pub mod known_files;
 pub mod lint;
 pub mod location;
 pub mod memory;
@@ -25,6 +30,7 @@ pub mod pack;
 pub mod published;
 pub mod selfcheck;
 pub mod serve;
+pub mod session;
 pub mod signer;
 pub mod staged;
 pub mod ui;

@@ -1,1 +1,181 @@
-//! To come.
+//! The catalog as it is published now, verified.
+//!
+//! - It is read by the TUF workflow that hosts run, starting from the vendor's own `root.json`, and held against what this
+//!   machine saw last. What can not be verified is never gone on from.
+//! - Expiry does not count: what has expired must be readable to be renewed.
+//! - Extension indexes are read when they are asked for, so that a catalog of 10,000 costs no more than one of ten.
+
+use sysext_formats::limits::Limits;
+use sysext_formats::name::{ExtensionName, RoleName, TargetPath};
+use sysext_formats::role::Targets;
+use sysext_formats::time::UtcTime;
+use sysext_formats::trust::{Clock, ExpiryPolicy, TargetsStage};
+use sysext_formats::workflow::{self, Fresh, RefreshError, Remote, RemoteFile};
+
+use crate::draft::Catalog;
+use crate::location::{Location, LocationError, Place};
+use crate::memory::{Documents, Memory};
+
+/// Why what is published can not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishedError {
+    /// The workflow ended: something is missing, refused, or could not be read.
+    #[error("the catalog at {location} can not be used")]
+    Refresh {
+        /// Where it is.
+        location: String,
+        /// What ended it.
+        source: RefreshError<LocationError, sysext_durable::Error>,
+    },
+    /// `targets.json` delegates to nobody of that name, or not as catalogs of ours do.
+    #[error("the catalog at {location} has no extension {name}")]
+    NoSuchExtension {
+        /// Where it is.
+        location: String,
+        /// The extension.
+        name: ExtensionName,
+    },
+}
+
+/// A location as the TUF workflow reads it.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    location: &'a dyn Location,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads from `location`.
+    #[must_use]
+    pub fn new(location: &'a dyn Location) -> Self {
+        Self { location }
+    }
+}
+
+impl Remote for Reader<'_> {
+    type Error = LocationError;
+
+    fn fetch(&mut self, file: &RemoteFile, limit: u64) -> Result<Option<Vec<u8>>, LocationError> {
+        self.location.read(&Place::Metadata(file.clone()), limit)
+    }
+}
+
+/// A published catalog.
+#[derive(Debug)]
+pub struct Published<'a> {
+    location: String,
+    fresh: Fresh<Reader<'a>, Memory>,
+    memory: Memory,
+}
+
+impl<'a> Published<'a> {
+    /// Reads the catalog at `location`, from the root in `memory` on.
+    ///
+    /// # Errors
+    /// When it is not there, can not be verified, or is older than what `memory` has seen.
+    pub fn read(location: &'a dyn Location, memory: Memory, now: UtcTime) -> Result<Self, PublishedError> {
+        Self::read_with(location, memory, now, ExpiryPolicy::Ignore)
+    }
+
+    /// As [`read`](Self::read), as a host would: what has expired is refused.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and when something has expired.
+    pub fn read_as_host(location: &'a dyn Location, memory: Memory, now: UtcTime) -> Result<Self, PublishedError> {
+        Self::read_with(location, memory, now, ExpiryPolicy::Enforce)
+    }
+
+    fn read_with(
+        location: &'a dyn Location,
+        memory: Memory,
+        now: UtcTime,
+        expiry: ExpiryPolicy,
+    ) -> Result<Self, PublishedError> {
+        let clock = Clock { now, expiry };
+        let fresh = workflow::refresh(Some(Reader::new(location)), memory.clone(), clock, Limits::default());
+        Ok(Self {
+            location: location.name(),
+            fresh: fresh.map_err(|source| PublishedError::Refresh {
+                location: location.name(),
+                source,
+            })?,
+            memory,
+        })
+    }
+
+    /// The verified documents.
+    #[must_use]
+    pub fn stage(&self) -> &TargetsStage {
+        self.fresh.stage()
+    }
+
+    /// The extensions it has, in the order of its table of contents.
+    #[must_use]
+    pub fn extensions(&self) -> Vec<ExtensionName> {
+        let delegations = self.stage().targets().and_then(|targets| targets.delegations.as_ref());
+        let roles = delegations.map(|delegations| delegations.roles.as_slice()).unwrap_or_default();
+        roles.iter().filter_map(|role| role.name.as_str().parse().ok()).collect()
+    }
+
+    /// The index of one extension.
+    ///
+    /// # Errors
+    /// When there is none, or it can not be verified.
+    pub fn index(&mut self, name: &ExtensionName) -> Result<Targets, PublishedError> {
+        find_index(&mut self.fresh, name)
+            .map_err(|source| PublishedError::Refresh {
+                location: self.location.clone(),
+                source,
+            })?
+            .ok_or_else(|| PublishedError::NoSuchExtension {
+                location: self.location.clone(),
+                name: name.clone(),
+            })
+    }
+
+    /// The top documents, to draft from; indexes come as they are asked for.
+    #[must_use]
+    pub fn catalog(&self) -> Option<Catalog> {
+        let stage = self.stage();
+        Some(Catalog {
+            root: (**stage.root()).clone(),
+            targets: (**stage.targets()?).clone(),
+            snapshot: (**stage.snapshot()).clone(),
+            timestamp: (**stage.timestamp()).clone(),
+            indexes: Default::default(),
+        })
+    }
+
+    /// What a host has stored that refreshed now and looked at the same indexes.
+    #[must_use]
+    pub fn documents(&self) -> Documents {
+        self.memory.documents()
+    }
+
+    /// Where what is seen is remembered.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        self.memory.clone()
+    }
+}
+
+/// The index that TUF's ordinary search reaches for the files of `name`.
+///
+/// # Errors
+/// When a document on the way is refused or can not be read.
+pub fn find_index<R: Remote, C: workflow::Cache>(
+    fresh: &mut Fresh<R, C>,
+    name: &ExtensionName,
+) -> Result<Option<Targets>, RefreshError<R::Error, C::Error>> {
+    let role = RoleName::from(name);
+    let Ok(path) = format!("{name}_").parse::<TargetPath>() else {
+        return Ok(None);
+    };
+    let mut index = None;
+    fresh.search(&path, |found| {
+        if found.role.as_ref() == Some(&role) {
+            index = Some((**found.document).clone());
+        }
+        index.is_some()
+    })?;
+    Ok(index)
+}

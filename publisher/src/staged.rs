@@ -1,1 +1,111 @@
-//! To come.
+//! Everything that would be uploaded, in the order of the upload, and nothing uploaded yet.
+//!
+//! The order lets a reader at any moment see the old catalog or the new one: images, transports, indexes, targets,
+//! snapshot, a new root, `catalog.toml`, and `timestamp.json` last.
+
+use std::collections::BTreeMap;
+
+use sysext_formats::catalog::Descriptor;
+use sysext_formats::name::{ExtensionName, FileName, RoleName};
+use sysext_formats::role::Role;
+use sysext_formats::workflow::RemoteFile;
+
+use crate::arrival::Arrival;
+use crate::draft::Change;
+use crate::signer::SignedDraft;
+
+/// The images at hand, by name.
+pub type Arrivals = BTreeMap<FileName, Arrival>;
+
+/// What would be uploaded.
+#[derive(Debug)]
+pub struct StagedTree<'a> {
+    /// New documents in their order; the timestamp is not among them.
+    pub(crate) documents: Vec<(RemoteFile, Vec<u8>)>,
+    /// The new timestamp.
+    pub(crate) timestamp: Vec<u8>,
+    /// `catalog.toml`.
+    pub(crate) descriptor: Vec<u8>,
+    /// The new images.
+    pub(crate) images: Vec<(&'a mut Arrival, ExtensionName)>,
+    /// The extensions whose index is new.
+    pub(crate) extensions: Vec<ExtensionName>,
+    /// What is new, for people.
+    pub(crate) changes: Vec<Change>,
+}
+
+/// Why a tree was not staged.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// A new image never arrived.
+    #[error("{0} is to be published, and was not brought to the host")]
+    NoImage(FileName),
+    /// The descriptor can not be written.
+    #[error("catalog.toml can not be written: {0}")]
+    Descriptor(#[from] toml::ser::Error),
+}
+
+impl<'a> StagedTree<'a> {
+    /// Puts together what a signed draft publishes.
+    ///
+    /// # Errors
+    /// When an image of the draft is not at hand.
+    pub fn new(
+        signed: SignedDraft,
+        arrivals: &'a mut Arrivals,
+        descriptor: &Descriptor,
+    ) -> Result<Self, StageError> {
+        let SignedDraft {
+            draft,
+            indexes,
+            targets,
+            snapshot,
+            root,
+            timestamp,
+        } = signed;
+        let mut wanted = draft.images;
+        let mut images = Vec::new();
+        for (file, arrival) in arrivals {
+            if let Some(extension) = wanted.remove(file) {
+                images.push((arrival, extension));
+            }
+        }
+        if let Some((file, _)) = wanted.pop_first() {
+            return Err(StageError::NoImage(file));
+        }
+        let catalog = draft.catalog;
+        let mut documents = Vec::new();
+        for (name, document) in indexes {
+            let version = catalog.indexes.get(&name).map(Role::version);
+            documents.push((RemoteFile::Targets(Some(RoleName::from(&name)), version), document.into_bytes()));
+        }
+        if let Some(document) = targets {
+            let file = RemoteFile::Targets(None, Some(catalog.targets.version));
+            documents.push((file, document.into_bytes()));
+        }
+        if let Some(document) = snapshot {
+            let file = RemoteFile::Snapshot(Some(catalog.snapshot.version));
+            documents.push((file, document.into_bytes()));
+        }
+        if let Some(document) = root {
+            documents.push((RemoteFile::Root(catalog.root.version), document.into_bytes()));
+        }
+        Ok(Self {
+            documents,
+            timestamp: timestamp.into_bytes(),
+            descriptor: toml::to_string(descriptor)?.into_bytes(),
+            images,
+            extensions: draft.touched.indexes.into_iter().collect(),
+            changes: draft.changes,
+        })
+    }
+
+    /// A document of the tree, as a host would ask for it.
+    pub(crate) fn document(&self, file: &RemoteFile) -> Option<&[u8]> {
+        if *file == RemoteFile::Timestamp {
+            return Some(&self.timestamp);
+        }
+        let mut documents = self.documents.iter();
+        documents.find(|(other, _)| other == file).map(|(_, bytes)| bytes.as_slice())
+    }
+}

@@ -1,18 +1,188 @@
-//! `extension`.
+//! `extension`: which extensions the catalog holds.
 
+use std::path::PathBuf;
+
+use serde::Serialize;
+use sysext_formats::catalog::{CatalogInfo, ExtensionIndex};
+use sysext_formats::key::KeyId;
+use sysext_formats::name::ExtensionName;
+
+use crate::config::Config;
+use crate::config::edit::{self, Members};
 use crate::context::{Context, Outcome, Verdict};
+use crate::draft::DraftError;
+use crate::failure::{Failure, Kind};
+use crate::session::Session;
+use crate::signer::{KeySource, NewKey, new_key_encryption};
 
 /// What `extension` does.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// List them
+    /// Add an extension, with an empty index
+    Add(Add),
+    /// List the extensions and who signs them
     List,
+}
+
+/// What `extension add` takes.
+#[derive(Debug, clap::Args)]
+pub struct Add {
+    /// Its name
+    name: ExtensionName,
+    /// Its own key, instead of the release key: file:PATH, env:VARIABLE or cmd:PROGRAM ARGUMENTS
+    #[arg(long, value_name = "SOURCE", conflicts_with = "own_key")]
+    key: Option<String>,
+    /// Make a key of its own, keys/ci/NAME.pem
+    #[arg(long)]
+    own_key: bool,
+    /// Write the key of its own without a passphrase
+    #[arg(long, requires = "own_key")]
+    unencrypted: bool,
+    /// What it is, in one line
+    #[arg(long, value_name = "TEXT")]
+    summary: Option<String>,
+    /// Its web page
+    #[arg(long, value_name = "URL")]
+    homepage: Option<String>,
+    /// Its licence, as an SPDX expression
+    #[arg(long, value_name = "SPDX")]
+    license: Option<String>,
+    /// Its documentation
+    #[arg(long, value_name = "URL")]
+    documentation: Option<String>,
 }
 
 /// Runs it.
 ///
 /// # Errors
-/// When it can not do its work.
-pub fn run(_context: &Context, _command: Command) -> Outcome {
+/// When the catalog can not be read or changed.
+pub fn run(context: &Context, command: Command) -> Outcome {
+    match command {
+        Command::Add(args) => add(context, args),
+        Command::List => list(context),
+    }
+}
+
+fn add(context: &Context, args: Add) -> Outcome {
+    let mut session = Session::open(context)?;
+    let name = &args.name;
+    let own_key = own_key(context, &args)?;
+    let members = members(&args, own_key.as_ref());
+    // The catalog is changed as the new configuration says, and the file only once that is published.
+    session.config = edited(context, name, &members)?;
+    let store = session.store(context)?;
+    let said = session.config.extension(name);
+    let sources = if said.key.is_empty() { &session.config.keys.release } else { &said.key };
+    let report = session.reconcile(context, store.as_ref(), |published, editor, _| {
+        let there = editor.catalog().index_keys(name).is_some();
+        let mut info = Default::default();
+        if there {
+            let index = published.index(name)?;
+            info = ExtensionIndex::read(name, &index).map_err(DraftError::from)?.info;
+            editor.load_index(name, index);
+        }
+        let key = first_there(&session, sources)?;
+        Ok(editor.add_extension(name, &[key], said.info(info))?)
+    })?;
+    let mut changed = report.changed;
+    if !context.globals.dry_run {
+        changed |= edit::extension(&context.globals.config, name, &members)?;
+    }
+    let report = crate::session::Report { changed, ..report };
+    context.ui.data("extension add", &report, || report.text());
+    Ok(Verdict::Good)
+}
+
+/// The source of its own key, made where that was asked for.
+fn own_key(context: &Context, args: &Add) -> Result<Option<String>, Failure> {
+    if let Some(text) = &args.key {
+        let source: KeySource = match text.parse() {
+            Ok(source) => source,
+            Err(error) => {
+                let failure = Failure::of(Kind::Usage, &error);
+                return Err(if text.ends_with(".pub") {
+                    failure.hint("its first, empty index must be signed: the private half is needed")
+                } else {
+                    failure
+                });
+            }
+        };
+        return Ok(Some(source.to_string()));
+    }
+    if !args.own_key {
+        return Ok(None);
+    }
+    let relative = PathBuf::from(format!("keys/ci/{}.pem", args.name));
+    let key = NewKey::generate(&context.directory().join(&relative))?;
+    if key.exists().is_none() && !context.globals.dry_run {
+        let encryption = new_key_encryption(context, !args.unencrypted, &relative.display().to_string())?;
+        key.write(encryption.borrowed())?;
+        context.ui.say(format_args!("made {}", relative.display()));
+    }
+    Ok(Some(format!("file:{}", relative.display())))
+}
+
+fn members<'a>(args: &'a Add, own_key: Option<&'a String>) -> Members<'a> {
+    let texts = [
+        ("key", own_key),
+        ("summary", args.summary.as_ref()),
+        ("homepage", args.homepage.as_ref()),
+        ("license", args.license.as_ref()),
+        ("documentation", args.documentation.as_ref()),
+    ];
+    Members {
+        texts: texts
+            .into_iter()
+            .filter_map(|(member, text)| Some((member, text?.as_str())))
+            .collect(),
+    }
+}
+
+/// The configuration as it will be.
+fn edited(context: &Context, name: &ExtensionName, members: &Members<'_>) -> Result<Config, Failure> {
+    let path = &context.globals.config;
+    Ok(Config::read_with(path, |text| edit::with_extension(text, name, members))?)
+}
+
+/// The public half of the first source that is there.
+fn first_there(session: &Session, sources: &[KeySource]) -> Result<sysext_formats::key::PublicKey, Failure> {
+    let mut last = Failure::usage("no key is configured for it");
+    for source in sources {
+        match session.ring.public_key(source) {
+            Ok(key) => return Ok(key),
+            Err(error) => last = error.into(),
+        }
+    }
+    Err(last)
+}
+
+#[derive(Serialize)]
+struct Listed {
+    name: ExtensionName,
+    summary: String,
+    keys: Vec<KeyId>,
+}
+
+fn list(context: &Context) -> Outcome {
+    let session = Session::open(context)?;
+    let base = session.base(context)?;
+    let published = session.published(context, base.as_ref())?;
+    let catalog = published.catalog().ok_or_else(|| Failure::new(Kind::Unverified, "targets.json is not there"))?;
+    let info = CatalogInfo::read("targets", &catalog.targets).map_err(DraftError::from)?;
+    let listed: Vec<_> = catalog
+        .extensions()
+        .map(|name| Listed {
+            summary: info.extensions.get(&name).map(|entry| entry.summary.clone()).unwrap_or_default(),
+            keys: catalog.index_keys(&name).map(|keys| keys.keyids.clone()).unwrap_or_default(),
+            name,
+        })
+        .collect();
+    context.ui.data("extension list", &serde_json::json!({"extensions": listed}), || {
+        let line = |entry: &Listed| {
+            let keys: Vec<_> = entry.keys.iter().map(KeyId::short).collect();
+            format!("{:<24} {}  {}", entry.name, keys.join(" "), entry.summary).trim_end().to_owned() + "\n"
+        };
+        listed.iter().map(line).collect()
+    });
     Ok(Verdict::Good)
 }

@@ -1,15 +1,75 @@
-//! `sync`.
+//! `sync`: publishes every image in a folder that is not published yet.
+//!
+//! What is published and not in the folder stays published.
 
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use super::add::Words;
 use crate::context::{Context, Outcome, Verdict};
+use crate::failure::{Failure, Kind};
+use crate::intake::{Intake, Request};
+use crate::session::Session;
+
+/// How images are called.
+const SUFFIXES: [&str; 4] = ["raw", "squashfs", "erofs", "img"];
 
 /// What `sync` takes.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The folder; those in it are looked through, too
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// Where other bytes of a version are published already: publish as its next revision (VERSION-1, -2 …)
+    #[arg(long)]
+    revision: bool,
+    #[command(flatten)]
+    words: Words,
+}
 
 /// Runs it.
 ///
 /// # Errors
-/// When it can not do its work.
-pub fn run(_context: &Context, _args: Args) -> Outcome {
+/// When an image may not be published, or nothing can be.
+pub fn run(context: &Context, args: Args) -> Outcome {
+    let mut session = Session::open(context)?;
+    session.config.zstd_level = args.words.zstd_level.unwrap_or(session.config.zstd_level);
+    let images = images(&args.directory)?;
+    if images.is_empty() {
+        context.ui.warn(format_args!("{} holds no images (*.{})", args.directory.display(), SUFFIXES.join(", *.")));
+    }
+    let store = session.store(context)?;
+    let request = Request {
+        revision: args.revision,
+        ..args.words.request()?
+    };
+    let mut intake = Intake::new(context, &session, store.as_ref(), request);
+    let report = session.reconcile(context, store.as_ref(), |published, editor, arrivals| {
+        for image in &images {
+            if !intake.is_known_to_be_published(image, published, editor)? {
+                intake.take(image, published, editor, arrivals)?;
+            }
+        }
+        Ok(())
+    })?;
+    intake.remember();
+    context.ui.data("sync", &report, || report.text());
     Ok(Verdict::Good)
+}
+
+/// The images below `directory`, sorted by their path.
+fn images(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut images = Vec::new();
+    for entry in WalkDir::new(directory).sort_by_file_name().max_depth(16) {
+        let entry = entry.map_err(|error| Failure::of(Kind::Failed, &error))?;
+        let name = entry.file_name().to_string_lossy();
+        let suffix = Path::new(name.as_ref()).extension().and_then(|suffix| suffix.to_str());
+        // A link to a file is an image too; what it leads to is looked at when it is read.
+        let is_file = entry.file_type().is_file() || entry.path_is_symlink() && entry.path().is_file();
+        if is_file && !name.starts_with('.') && suffix.is_some_and(|suffix| SUFFIXES.contains(&suffix)) {
+            images.push(entry.into_path());
+        }
+    }
+    Ok(images)
 }

@@ -1,1 +1,282 @@
-//! To come.
+//! Where a catalog lies.
+//!
+//! - [`Location`] is read: every host's view of a catalog, and the publisher's own.
+//! - [`Store`] is written too. Images come in under names that nobody sees until they are complete; a reader is led to
+//!   what is new by `timestamp.json` alone, which [`Store::swap_timestamp`] replaces only when it still is what the
+//!   writer started from.
+//! - What is read is bounded in bytes, and over a network in time.
+//!
+//! It believes nothing that it reads: that is [`published`](crate::published)'s business.
+
+mod directory;
+mod https;
+
+use std::fmt;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use sysext_formats::digest::Sha256Digest;
+use sysext_formats::name::FileName;
+use sysext_formats::workflow::RemoteFile;
+use url::Url;
+
+pub use self::directory::Directory;
+pub use self::https::Web;
+
+/// A file of a catalog, by what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A signed document, in `metadata/`.
+    Metadata(RemoteFile),
+    /// An image or a transport, in `images/`.
+    Image(FileName),
+    /// The name under which stock TUF clients look an image up, in `images/`.
+    HashedImage(Sha256Digest, FileName),
+    /// `catalog.toml`.
+    Descriptor,
+}
+
+impl Place {
+    /// The folder below the base, if any, and the name in it. Names are such that they mean the same in a URL.
+    #[must_use]
+    pub fn parts(&self) -> (Option<&'static str>, String) {
+        match self {
+            Self::Metadata(file) => (Some("metadata"), file.url_name()),
+            Self::Image(name) => (Some("images"), name.to_string()),
+            Self::HashedImage(digest, name) => (Some("images"), format!("{digest}.{name}")),
+            Self::Descriptor => (None, "catalog.toml".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.parts() {
+            (Some(folder), name) => write!(f, "{folder}/{name}"),
+            (None, name) => f.write_str(&name),
+        }
+    }
+}
+
+/// What can go wrong at a location.
+#[derive(Debug, thiserror::Error)]
+pub enum LocationError {
+    /// A text that is no location.
+    #[error("{0:?} is not a location: a directory, https://, http:// and file:// are possible")]
+    NotALocation(String),
+    /// A location that can only be read.
+    #[error("{0} can only be read")]
+    ReadOnly(String),
+    /// There is no such directory.
+    #[error("{0} is not there")]
+    NoSuchDirectory(String),
+    /// The file system failed, or somebody holds the lock for too long.
+    #[error(transparent)]
+    Disk(#[from] sysext_durable::Error),
+    /// A longer file than the caller reads.
+    #[error("{file} is longer than the {limit} bytes that are read of it")]
+    TooLong {
+        /// The file.
+        file: String,
+        /// The bound.
+        limit: u64,
+    },
+    /// The request failed.
+    #[error("{url} can not be fetched")]
+    Request {
+        /// The URL.
+        url: String,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// The server answered with an error.
+    #[error("{url}: the server answers with status {status}")]
+    Status {
+        /// The URL.
+        url: String,
+        /// The status.
+        status: u16,
+    },
+    /// No HTTP client could be made.
+    #[error("no HTTP client can be made")]
+    Client(#[source] reqwest::Error),
+    /// Reading or writing what was opened failed.
+    #[error("{file}: {source}")]
+    Stream {
+        /// The file.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A catalog that can be read.
+pub trait Location: fmt::Debug {
+    /// What to call it in messages.
+    fn name(&self) -> String;
+
+    /// A file of at most `limit` bytes; `None` when there is none.
+    ///
+    /// # Errors
+    /// For every other failure, a longer file included.
+    fn read(&self, place: &Place, limit: u64) -> Result<Option<Vec<u8>>, LocationError>;
+
+    /// Opens a file of any length, which the caller bounds; `None` when there is none.
+    ///
+    /// # Errors
+    /// For every other failure.
+    fn open(&self, place: &Place) -> Result<Option<Box<dyn Read + Send>>, LocationError>;
+}
+
+/// A catalog that can be written.
+pub trait Store: Location {
+    /// Begins a file that gets its name when it is complete.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn incoming(&self, place: &Place) -> Result<Box<dyn Incoming>, LocationError>;
+
+    /// Keeps other publishers out until the guard is dropped, where the host can do that. Elsewhere
+    /// [`swap_timestamp`](Self::swap_timestamp) alone decides.
+    ///
+    /// # Errors
+    /// When somebody else does not end.
+    fn exclusive(&self) -> Result<Option<Exclusive>, LocationError>;
+
+    /// Writes a file that must not be there yet; the answer is false where it is.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn put_new(&self, place: &Place, bytes: &[u8]) -> Result<bool, LocationError>;
+
+    /// Writes a file in place of what is there.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn put(&self, place: &Place, bytes: &[u8]) -> Result<(), LocationError>;
+
+    /// Gives a published image its second name.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn link_hashed(&self, digest: Sha256Digest, name: &FileName) -> Result<(), LocationError>;
+
+    /// Replaces `timestamp.json` when it still has this digest (`None`: when there is none).
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn swap_timestamp(&self, expected: Option<Sha256Digest>, bytes: &[u8]) -> Result<Swap, LocationError>;
+}
+
+/// How a compare-and-swap ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Swap {
+    /// The new bytes are there.
+    Done,
+    /// Somebody else was faster; nothing was changed.
+    Lost,
+}
+
+/// Keeps other publishers out while it lives.
+#[derive(Debug)]
+#[must_use = "others are let in when this is dropped"]
+pub struct Exclusive {
+    _lock: sysext_durable::Lock,
+}
+
+/// A file on its way in: nobody sees it before it is published, and it vanishes when it is dropped before.
+pub trait Incoming: Write + fmt::Debug {
+    /// What was written, from the start.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn read_back(&mut self) -> Result<Box<dyn Read + '_>, LocationError>;
+
+    /// Gives it its name, in place of what a run that failed may have left there. Once it has it, nothing happens.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn publish(&mut self) -> Result<(), LocationError>;
+}
+
+/// What a text names: something to read.
+///
+/// # Errors
+/// When it names nothing that can be read.
+pub fn open(text: &str, relative_to: &Path) -> Result<Box<dyn Location>, LocationError> {
+    match parse(text)? {
+        Parsed::Web(url) => Ok(Box::new(Web::new(url)?)),
+        Parsed::Directory(path) => Ok(Box::new(Directory::open(&relative_to.join(path))?)),
+    }
+}
+
+/// What a text names: something to write.
+///
+/// # Errors
+/// When it names nothing that can be written, or it is not there.
+pub fn open_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, LocationError> {
+    match parse(text)? {
+        Parsed::Web(url) => Err(LocationError::ReadOnly(url.to_string())),
+        Parsed::Directory(path) => Ok(Box::new(Directory::open_for_writing(&relative_to.join(path))?)),
+    }
+}
+
+/// What a text names: a directory that is made where it is missing.
+///
+/// # Errors
+/// When it names something else, or the directory can not be made.
+pub fn create_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, LocationError> {
+    match parse(text)? {
+        Parsed::Web(url) => Err(LocationError::ReadOnly(url.to_string())),
+        Parsed::Directory(path) => Ok(Box::new(Directory::create(&relative_to.join(path))?)),
+    }
+}
+
+enum Parsed {
+    Directory(std::path::PathBuf),
+    Web(Url),
+}
+
+fn parse(text: &str) -> Result<Parsed, LocationError> {
+    let not = || LocationError::NotALocation(text.chars().take(120).collect());
+    match text.split_once(':') {
+        // A relative path may hold a colon, but not as the first of two words that look like a scheme.
+        Some((scheme, _)) if scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            let url: Url = text.parse().map_err(|_| not())?;
+            match url.scheme() {
+                "http" | "https" if url.query().is_none() => Ok(Parsed::Web(url)),
+                "file" => url.to_file_path().map(Parsed::Directory).map_err(|()| not()),
+                _ => Err(not()),
+            }
+        }
+        _ if text.is_empty() => Err(not()),
+        _ => Ok(Parsed::Directory(text.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_a_directory_or_a_url() {
+        assert!(matches!(parse("public"), Ok(Parsed::Directory(path)) if path == Path::new("public")));
+        assert!(matches!(parse("/srv/a:b"), Ok(Parsed::Directory(_))));
+        assert!(matches!(parse("file:///srv/x"), Ok(Parsed::Directory(path)) if path == Path::new("/srv/x")));
+        assert!(matches!(parse("https://x/y"), Ok(Parsed::Web(_))));
+        for bad in ["", "s3://bucket/x", "git:gh-pages", "ftp://x/", "https://x/?a=b"] {
+            assert!(matches!(parse(bad), Err(LocationError::NotALocation(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn places_are_where_the_format_says() {
+        let name: FileName = "k3s_1_x86-64.raw".parse().unwrap();
+        let digest = Sha256Digest::of(b"");
+        assert_eq!(Place::Metadata(RemoteFile::Timestamp).to_string(), "metadata/timestamp.json");
+        assert_eq!(Place::Image(name.clone()).to_string(), "images/k3s_1_x86-64.raw");
+        assert_eq!(Place::HashedImage(digest, name).to_string(), format!("images/{digest}.k3s_1_x86-64.raw"));
+        assert_eq!(Place::Descriptor.to_string(), "catalog.toml");
+    }
+}

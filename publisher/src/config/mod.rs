@@ -1,0 +1,333 @@
+//! `sysext-publish.toml`: what the vendor decided, beside `root.json` in the vendor's own git.
+//!
+//! - Parsed whole before anything happens; unknown members are errors, since a misspelt one would be ignored silently.
+//! - Commands that change it keep its comments and its order ([`edit`]).
+//! - What it names (keys, the location) is relative to its own directory.
+
+pub mod edit;
+mod span;
+mod template;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sysext_durable::Dir;
+use sysext_formats::catalog::{ExtensionInfo, SCHEMA};
+use sysext_formats::name::{CatalogId, Channel, ExtensionName, NamePattern};
+use url::Url;
+
+pub use self::span::{Span, SpanError};
+pub use self::template::{Profile, Template};
+use crate::signer::KeySource;
+
+/// The name of the vendor's own copy of the first root, beside the configuration.
+pub const ROOT_FILE: &str = "root.json";
+
+/// Bytes of a configuration that are read at most.
+const MAX_CONFIG: u64 = 1 << 20;
+
+/// What the vendor decided.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Config {
+    /// What hosts call the catalog.
+    pub id: CatalogId,
+    /// What people call it.
+    #[serde(default)]
+    pub title: String,
+    /// Where hosts read it.
+    pub url: Vec<Url>,
+    /// Where it is written.
+    pub location: String,
+    /// Which extensions hosts let it provide.
+    #[serde(default = "everything")]
+    pub provides: Vec<NamePattern>,
+    /// Under which second names images are published.
+    #[serde(default)]
+    pub hashed_names: HashedNames,
+    /// Which transports are made of each image.
+    #[serde(default = "default_transports")]
+    pub transports: Vec<TransportChoice>,
+    /// The zstd level of transports.
+    #[serde(default = "default_level")]
+    pub zstd_level: i32,
+    /// Where the keys are.
+    pub keys: Keys,
+    /// For how long signatures are good.
+    #[serde(default)]
+    pub expires: Expires,
+    /// What is said about each extension.
+    #[serde(default)]
+    pub extension: BTreeMap<ExtensionName, Extension>,
+}
+
+/// Under which second names images are published, for stock TUF clients.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HashedNames {
+    /// `HASH.NAME` is a hard link.
+    #[default]
+    Link,
+    /// There are none.
+    None,
+}
+
+/// A transport that can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransportChoice {
+    /// The whole image as one zstd frame.
+    Zstd,
+}
+
+/// Where the keys are. Of several sources for one role, those that are there are used until enough have signed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Keys {
+    /// Signs indexes, and with most profiles the table of contents.
+    #[serde(deserialize_with = "one_or_many")]
+    pub release: Vec<KeySource>,
+    /// Signs snapshot and timestamp.
+    #[serde(deserialize_with = "one_or_many")]
+    pub online: Vec<KeySource>,
+    /// Sign the root.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub root: Vec<KeySource>,
+}
+
+/// For how long signatures are good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Expires {
+    /// `root.json`.
+    pub root: Span,
+    /// `targets.json`.
+    pub targets: Span,
+    /// Each extension's index.
+    pub index: Span,
+    /// `snapshot.json`.
+    pub snapshot: Span,
+    /// `timestamp.json`.
+    pub timestamp: Span,
+}
+
+impl Default for Expires {
+    fn default() -> Self {
+        Self {
+            root: Span::days(365),
+            targets: Span::days(365),
+            index: Span::days(180),
+            snapshot: Span::days(30),
+            timestamp: Span::days(14),
+        }
+    }
+}
+
+/// What is said about an extension.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Extension {
+    /// Its own key; empty for the release key.
+    #[serde(deserialize_with = "one_or_many")]
+    pub key: Vec<KeySource>,
+    /// One line.
+    pub summary: String,
+    /// Its web page.
+    pub homepage: String,
+    /// Its licence, as an SPDX expression.
+    pub license: String,
+    /// Its documentation.
+    pub documentation: String,
+    /// Its channels and what they are for.
+    pub channels: BTreeMap<Channel, String>,
+}
+
+impl Extension {
+    /// As the index says it; what is not said here stays as it is in `published`.
+    #[must_use]
+    pub fn info(&self, published: ExtensionInfo) -> ExtensionInfo {
+        ExtensionInfo {
+            schema: SCHEMA,
+            role: published.role,
+            summary: self.summary.clone(),
+            homepage: self.homepage.clone(),
+            license: self.license.clone(),
+            documentation: self.documentation.clone(),
+            channels: self.channels.clone(),
+            retired: published.retired,
+            extra: published.extra,
+        }
+    }
+}
+
+/// A configuration that can not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// There is none.
+    #[error("{} is not there", .0.display())]
+    Missing(PathBuf),
+    /// It can not be read.
+    #[error(transparent)]
+    Read(#[from] sysext_durable::Error),
+    /// Not UTF-8.
+    #[error("{} is not UTF-8 text", .0.display())]
+    NotText(PathBuf),
+    /// Not TOML, or a member is wrong.
+    #[error("{}: {source}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with its place.
+        source: toml::de::Error,
+    },
+    /// A member with a value that can not be.
+    #[error("{}: {member}: {reason}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The member.
+        member: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// It can not be edited.
+    #[error("{}: {source}", path.display())]
+    Edit {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: toml_edit::TomlError,
+    },
+}
+
+impl Config {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// When it is not there, or not one.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Self::read_with(path, |text| Ok(text.to_owned()))
+    }
+
+    /// As [`read`](Self::read), as if the file were changed by `edit`, which it is not.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and when `edit` fails.
+    pub fn read_with(
+        path: &Path,
+        edit: impl FnOnce(&str) -> Result<String, toml_edit::TomlError>,
+    ) -> Result<Self, ConfigError> {
+        let text = edit(&read_text(path)?).map_err(|source| ConfigError::Edit {
+            path: path.to_owned(),
+            source,
+        })?;
+        let config: Self = toml::from_str(&text).map_err(|source| ConfigError::Toml {
+            path: path.to_owned(),
+            source,
+        })?;
+        let wrong = |member, reason: &str| ConfigError::Value {
+            path: path.to_owned(),
+            member,
+            reason: reason.to_owned(),
+        };
+        if config.url.is_empty() {
+            return Err(wrong("url", "one URL is needed where hosts read the catalog"));
+        }
+        if !(1..=22).contains(&config.zstd_level) {
+            return Err(wrong("zstd-level", "1 to 22 are possible"));
+        }
+        if config.provides.is_empty() {
+            return Err(wrong("provides", "one pattern is needed; \"*\" is every name"));
+        }
+        Ok(config)
+    }
+
+    /// What is said about an extension; nothing where it has no table.
+    #[must_use]
+    pub fn extension(&self, name: &ExtensionName) -> Extension {
+        self.extension.get(name).cloned().unwrap_or_default()
+    }
+}
+
+/// The directory of a file, opened, and the file's name in it.
+pub(crate) fn directory_of(path: &Path) -> Result<Option<(Dir, String)>, ConfigError> {
+    let missing = || ConfigError::Missing(path.to_owned());
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(missing)?;
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    Ok(Dir::open_existing(parent)?.map(|dir| (dir, name.to_owned())))
+}
+
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let missing = || ConfigError::Missing(path.to_owned());
+    let (dir, name) = directory_of(path)?.ok_or_else(missing)?;
+    let bytes = dir.read(&name, MAX_CONFIG)?.ok_or_else(missing)?;
+    String::from_utf8(bytes).map_err(|_| ConfigError::NotText(path.to_owned()))
+}
+
+fn everything() -> Vec<NamePattern> {
+    "*".parse().into_iter().collect()
+}
+
+fn default_transports() -> Vec<TransportChoice> {
+    vec![TransportChoice::Zstd]
+}
+
+fn default_level() -> i32 {
+    19
+}
+
+/// A string or a list of strings; an empty string is an empty list.
+fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<KeySource>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a key source or a list of them is needed")]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    let texts = match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(text) if text.is_empty() => Vec::new(),
+        OneOrMany::One(text) => vec![text],
+        OneOrMany::Many(texts) => texts,
+    };
+    texts
+        .iter()
+        .map(|text| text.parse().map_err(serde::de::Error::custom))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, String> {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("sysext-publish.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::read(&path).map_err(|error| error.to_string())
+    }
+
+    const LEAST: &str = "id = \"k3s\"\nurl = [\"https://x.example\"]\nlocation = \"public\"\n\
+                         [keys]\nrelease = \"env:R\"\nonline = [\"env:O\", \"file:keys/online.pem\"]\n";
+
+    #[test]
+    fn the_least_configuration_has_the_documented_defaults() {
+        let config = read(LEAST).unwrap();
+        assert_eq!(config.expires, Expires::default());
+        assert_eq!((config.zstd_level, config.hashed_names), (19, HashedNames::Link));
+        assert_eq!((config.keys.online.len(), config.keys.root.len()), (2, 0));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        let misspelt = read(&LEAST.replace("location", "locaton")).unwrap_err();
+        assert!(misspelt.contains("locaton") && misspelt.contains("line 3"), "{misspelt}");
+        let level = read(&format!("zstd-level = 99\n{LEAST}")).unwrap_err();
+        assert!(level.contains("zstd-level: 1 to 22"), "{level}");
+        let key = read(&LEAST.replace("env:R", "keys/release.pem")).unwrap_err();
+        assert!(key.contains("file:keys/release.pem"), "{key}");
+    }
+}

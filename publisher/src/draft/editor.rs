@@ -1,0 +1,435 @@
+//! Taking changes to a catalog.
+
+use std::collections::BTreeMap;
+
+use sysext_formats::catalog::{CatalogInfo, ExtensionInfo, ExtensionSummary, Image};
+use sysext_formats::digest::Sha256Digest;
+use sysext_formats::key::PublicKey;
+use sysext_formats::name::{ExtensionName, FileName, RoleName, TargetPath};
+use sysext_formats::role::{
+    DelegatedRole, Delegations, Extra, MetaFile, MetadataVersion, Paths, RoleKeys, Targets, Threshold,
+};
+use sysext_formats::time::UtcTime;
+use sysext_formats::version::Version;
+
+use super::{Catalog, Change, Draft, DraftError, Touched};
+use crate::config::Expires;
+
+/// How an image that is offered stands to what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is new.
+    New,
+    /// The name is there, with the same length and version; its bytes must have this digest.
+    Named(Sha256Digest),
+}
+
+/// A catalog that is being changed.
+#[derive(Debug)]
+pub struct Editor {
+    catalog: Catalog,
+    now: UtcTime,
+    expires: Expires,
+    touched: Touched,
+    renewed: Renewed,
+    changes: Vec<Change>,
+    images: BTreeMap<FileName, ExtensionName>,
+}
+
+#[derive(Debug, Default)]
+struct Renewed {
+    snapshot: bool,
+    timestamp: bool,
+}
+
+impl Editor {
+    /// Begins with what is published.
+    #[must_use]
+    pub fn new(catalog: Catalog, now: UtcTime, expires: Expires) -> Self {
+        Self {
+            catalog,
+            now,
+            expires,
+            touched: Touched::default(),
+            renewed: Renewed::default(),
+            changes: Vec::new(),
+            images: BTreeMap::new(),
+        }
+    }
+
+    /// Begins with a catalog that nobody has seen: every document is new, and its version stays.
+    pub(super) fn of_nothing(catalog: Catalog, now: UtcTime, expires: Expires) -> Self {
+        let mut editor = Self::new(catalog, now, expires);
+        (editor.touched.root, editor.touched.targets, editor.touched.snapshot) = (true, true, true);
+        editor
+    }
+
+    /// The catalog as it is so far.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Hands in the published index of an extension, which any change to it starts from.
+    pub fn load_index(&mut self, name: &ExtensionName, index: Targets) {
+        self.catalog.indexes.entry(name.clone()).or_insert(index);
+    }
+
+    /// Whether the index of an extension was handed in.
+    #[must_use]
+    pub fn has_index(&self, name: &ExtensionName) -> bool {
+        self.catalog.indexes.contains_key(name)
+    }
+
+    /// Adds an extension. One that is there with the same keys only gets a new description.
+    ///
+    /// # Errors
+    /// When it is there with other keys.
+    pub fn add_extension(
+        &mut self,
+        name: &ExtensionName,
+        keys: &[PublicKey],
+        info: ExtensionInfo,
+    ) -> Result<(), DraftError> {
+        let keyids: Vec<_> = keys.iter().map(PublicKey::canonical_id).collect();
+        if let Some(there) = self.catalog.index_keys(name) {
+            if there.keyids != keyids {
+                return Err(DraftError::OtherKeys(name.clone()));
+            }
+            return self.describe(name, info);
+        }
+        let shown = keyids.iter().map(|id| format!("key {}", id.short())).collect();
+        let summary = info.summary.clone();
+        self.touch_targets()?;
+        let delegations = self.catalog.targets.delegations.get_or_insert_with(|| Delegations {
+            keys: BTreeMap::new(),
+            roles: Vec::new(),
+            extra: Extra::new(),
+        });
+        delegations.keys.extend(keys.iter().map(|key| (key.canonical_id(), key.clone())));
+        delegations.roles.push(DelegatedRole {
+            name: RoleName::from(name),
+            paths: Paths::Paths(vec![format!("{name}_*")]),
+            terminating: true,
+            keys: RoleKeys {
+                keyids,
+                threshold: Threshold::ONE,
+                extra: Extra::new(),
+            },
+        });
+        // Names come out in their order, so that a person finds one.
+        delegations.roles.sort_by(|a, b| a.name.cmp(&b.name));
+        self.set_summary(name, &summary)?;
+        // A name that was there before goes on counting: a host never takes a lower version.
+        let listed = self.catalog.snapshot.role(name.as_str()).map(|meta| meta.version);
+        let version = match listed {
+            Some(version) => next(version, name.as_str())?,
+            None => MetadataVersion::ONE,
+        };
+        let index = Targets {
+            version,
+            expires: self.now.plus(self.expires.index.duration()),
+            targets: BTreeMap::new(),
+            delegations: None,
+            x_sysext: Some(serde_json::to_value(stated(name, info))?),
+            extra: Extra::new(),
+        };
+        self.catalog.indexes.insert(name.clone(), index);
+        self.touched.indexes.insert(name.clone());
+        self.changes.push(Change::Extension {
+            name: name.clone(),
+            keys: shown,
+        });
+        Ok(())
+    }
+
+    /// Says something else about an extension, where it is something else.
+    ///
+    /// # Errors
+    /// When its index was not handed in or can not be understood.
+    pub fn describe(&mut self, name: &ExtensionName, info: ExtensionInfo) -> Result<(), DraftError> {
+        let summary = info.summary.clone();
+        let info = serde_json::to_value(stated(name, info))?;
+        let differs = self.index(name)?.x_sysext.as_ref() != Some(&info);
+        let mut changed = self.set_summary(name, &summary)?;
+        if differs {
+            self.touch_index(name)?.x_sysext = Some(info);
+            changed = true;
+        }
+        if changed {
+            self.changes.push(Change::Description {
+                extension: Some(name.clone()),
+            });
+        }
+        Ok(())
+    }
+
+    /// Says something else about the catalog, where it is something else.
+    ///
+    /// # Errors
+    /// When `targets.json` can not be understood.
+    pub fn set_title(&mut self, title: &str) -> Result<(), DraftError> {
+        let mut info = CatalogInfo::read("targets", &self.catalog.targets)?;
+        if info.title != title {
+            info.title = title.to_owned();
+            self.touch_targets()?.x_sysext = Some(serde_json::to_value(info)?);
+            self.changes.push(Change::Description { extension: None });
+        }
+        Ok(())
+    }
+
+    /// How an image stands to what is there: first by what is known without its digest.
+    ///
+    /// # Errors
+    /// When it can not be added, whatever its bytes are.
+    pub fn standing(
+        &self,
+        extension: &ExtensionName,
+        file: &FileName,
+        version: &Version,
+        length: u64,
+    ) -> Result<Standing, DraftError> {
+        let index = self.index(extension)?;
+        let Some(target) = index.targets.get(&TargetPath::from(file)) else {
+            return Ok(Standing::New);
+        };
+        if target.length != length {
+            return Err(DraftError::OtherLength {
+                file: file.clone(),
+                published: target.length,
+                offered: length,
+            });
+        }
+        let published = target.custom.as_ref().and_then(|custom| custom.pointer("/sysext/version")?.as_str());
+        if published != Some(version.as_str()) {
+            return Err(DraftError::OtherVersion {
+                file: file.clone(),
+                published: published.unwrap_or("unknown").to_owned(),
+                offered: version.clone(),
+            });
+        }
+        // An index of ours has a sha256 of each image; one without can not be compared with.
+        Ok(target.hashes.sha256().map_or(Standing::New, Standing::Named))
+    }
+
+    /// Adds an image; one that is there with the same bytes is no change.
+    ///
+    /// # Errors
+    /// When its name is there with other bytes, or it may not be published.
+    pub fn add_image(&mut self, extension: &ExtensionName, image: &Image) -> Result<(), DraftError> {
+        match self.standing(extension, &image.file, &image.version, image.length)? {
+            Standing::Named(published) if published == image.sha256 => return Ok(()),
+            Standing::Named(published) => {
+                return Err(DraftError::OtherBytes {
+                    file: image.file.clone(),
+                    published,
+                    offered: image.sha256,
+                });
+            }
+            Standing::New => {}
+        }
+        self.check_new(extension, image)?;
+        let target = image.to_target()?;
+        self.touch_index(extension)?.targets.insert((&image.file).into(), target);
+        let download = image.transports.iter().map(|transport| transport.length).min();
+        self.changes.push(Change::Image {
+            extension: extension.clone(),
+            version: image.version.clone(),
+            architecture: image.architecture.clone(),
+            os: os_of(image),
+            channels: image.channels.clone(),
+            file: image.file.clone(),
+            length: image.length,
+            download: download.unwrap_or(image.length).min(image.length),
+        });
+        self.images.insert(image.file.clone(), extension.clone());
+        Ok(())
+    }
+
+    fn check_new(&self, extension: &ExtensionName, image: &Image) -> Result<(), DraftError> {
+        let index = self.index(extension)?;
+        let said = sysext_formats::catalog::ExtensionIndex::read(extension, index)?;
+        if said.info.retired.is_some() {
+            return Err(DraftError::Retired(extension.clone()));
+        }
+        let stable = image.channels.iter().find(|channel| channel.as_str() == sysext_formats::catalog::DEFAULT_CHANNEL);
+        if let Some(channel) = stable.filter(|_| image.version.is_prerelease()) {
+            return Err(DraftError::Prerelease {
+                extension: extension.clone(),
+                version: image.version.clone(),
+                channel: channel.clone(),
+            });
+        }
+        let same = |other: &&Image| {
+            other.version == image.version
+                && other.architecture == image.architecture
+                && other.extension_release == image.extension_release
+        };
+        match said.images.iter().find(same) {
+            Some(other) => Err(DraftError::SameOrder {
+                file: other.file.clone(),
+                published: other.version.clone(),
+                offered: image.version.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Signs freshness again: the timestamp, and the snapshot once half of its time is over.
+    pub fn renew_freshness(&mut self) {
+        self.renewed.timestamp = true;
+        let left = self.catalog.snapshot.expires.since(self.now);
+        self.renewed.snapshot |= left <= self.expires.snapshot.duration() / 2;
+    }
+
+    /// Signs an index again.
+    ///
+    /// # Errors
+    /// When it was not handed in.
+    pub fn renew_index(&mut self, name: &ExtensionName) -> Result<(), DraftError> {
+        let expires = self.touch_index(name)?.expires;
+        self.renewal(name.as_str(), expires);
+        Ok(())
+    }
+
+    /// Signs the table of contents again.
+    ///
+    /// # Errors
+    /// When its version can not be counted up.
+    pub fn renew_targets(&mut self) -> Result<(), DraftError> {
+        let expires = self.touch_targets()?.expires;
+        self.renewal("targets", expires);
+        Ok(())
+    }
+
+    /// Signs the root again, with the same keys.
+    ///
+    /// # Errors
+    /// When its version can not be counted up.
+    pub fn renew_root(&mut self) -> Result<(), DraftError> {
+        if !self.touched.root {
+            let root = &mut self.catalog.root;
+            root.version = next(root.version, "root")?;
+            root.expires = self.now.plus(self.expires.root.duration());
+            self.touched.root = true;
+            let expires = root.expires;
+            self.renewal("root", expires);
+        }
+        Ok(())
+    }
+
+    /// The draft; `None` when nothing changed.
+    ///
+    /// # Errors
+    /// When a version can not be counted up.
+    pub fn finish(mut self) -> Result<Option<Draft>, DraftError> {
+        let changed = self.touched.targets || !self.touched.indexes.is_empty();
+        if !(changed || self.touched.root || self.renewed.timestamp || self.renewed.snapshot) {
+            return Ok(None);
+        }
+        if changed || self.renewed.snapshot {
+            let snapshot = &mut self.catalog.snapshot;
+            snapshot.version = next(snapshot.version, "snapshot")?;
+            snapshot.expires = self.now.plus(self.expires.snapshot.duration());
+            self.touched.snapshot = true;
+        }
+        let timestamp = &mut self.catalog.timestamp;
+        timestamp.version = next(timestamp.version, "timestamp")?;
+        timestamp.expires = self.now.plus(self.expires.timestamp.duration());
+        let (timestamp, snapshot) = (timestamp.expires, self.catalog.snapshot.expires);
+        if self.renewed.snapshot {
+            self.renewal("snapshot", snapshot);
+        }
+        if self.renewed.timestamp {
+            self.renewal("timestamp", timestamp);
+        }
+        self.finish_first().map(Some)
+    }
+
+    /// The draft of a catalog that was not there before: its versions stay as they are.
+    pub(super) fn finish_first(mut self) -> Result<Draft, DraftError> {
+        let catalog = &mut self.catalog;
+        let listed = |version| MetaFile::version_only(version);
+        let meta = &mut catalog.snapshot.meta;
+        meta.insert("targets.json".to_owned(), listed(catalog.targets.version));
+        for name in &self.touched.indexes {
+            if let Some(index) = catalog.indexes.get(name) {
+                meta.insert(format!("{name}.json"), listed(index.version));
+            }
+        }
+        catalog.timestamp.meta.snapshot.version = catalog.snapshot.version;
+        Ok(Draft {
+            catalog: self.catalog,
+            touched: self.touched,
+            changes: self.changes,
+            images: self.images,
+        })
+    }
+
+    fn index(&self, name: &ExtensionName) -> Result<&Targets, DraftError> {
+        let index = self.catalog.indexes.get(name);
+        index.ok_or_else(|| DraftError::UnknownExtension(name.clone()))
+    }
+
+    /// The index, with its next version and expiry from the first change on.
+    fn touch_index(&mut self, name: &ExtensionName) -> Result<&mut Targets, DraftError> {
+        let unknown = || DraftError::UnknownExtension(name.clone());
+        let index = self.catalog.indexes.get_mut(name).ok_or_else(unknown)?;
+        if self.touched.indexes.insert(name.clone()) {
+            index.version = next(index.version, name.as_str())?;
+            index.expires = self.now.plus(self.expires.index.duration());
+        }
+        Ok(index)
+    }
+
+    fn touch_targets(&mut self) -> Result<&mut Targets, DraftError> {
+        let targets = &mut self.catalog.targets;
+        if !std::mem::replace(&mut self.touched.targets, true) {
+            targets.version = next(targets.version, "targets")?;
+            targets.expires = self.now.plus(self.expires.targets.duration());
+        }
+        Ok(targets)
+    }
+
+    fn set_summary(&mut self, name: &ExtensionName, summary: &str) -> Result<bool, DraftError> {
+        let mut info = CatalogInfo::read("targets", &self.catalog.targets)?;
+        let entry = info.extensions.get(name);
+        if entry.is_some_and(|entry| entry.summary == summary) {
+            return Ok(false);
+        }
+        let extra = entry.map(|entry| entry.extra.clone()).unwrap_or_default();
+        let summary = ExtensionSummary {
+            summary: summary.to_owned(),
+            extra,
+        };
+        info.extensions.insert(name.clone(), summary);
+        self.touch_targets()?.x_sysext = Some(serde_json::to_value(info)?);
+        Ok(true)
+    }
+
+    fn renewal(&mut self, role: &str, expires: UtcTime) {
+        self.changes.push(Change::Renewal {
+            role: role.to_owned(),
+            expires,
+        });
+    }
+}
+
+/// A key may sign several indexes: each says whose it is.
+fn stated(name: &ExtensionName, info: ExtensionInfo) -> ExtensionInfo {
+    ExtensionInfo {
+        role: name.to_string(),
+        ..info
+    }
+}
+
+fn os_of(image: &Image) -> Option<String> {
+    let release = &image.extension_release;
+    let id = release.get("ID").filter(|id| *id != "_any")?;
+    let version = release.get("VERSION_ID").or_else(|| release.get("SYSEXT_LEVEL"));
+    Some(version.map_or_else(|| id.to_owned(), |version| format!("{id} {version}")))
+}
+
+fn next(version: MetadataVersion, role: &str) -> Result<MetadataVersion, DraftError> {
+    version.next().ok_or_else(|| DraftError::LastVersion(role.to_owned()))
+}

@@ -1,0 +1,176 @@
+//! The catalog as it shall be, decided without I/O: what is published, and changes to it.
+//!
+//! - [`Editor`] takes changes one by one and refuses what may never be published; [`Editor::finish`] gives the [`Draft`],
+//!   or nothing when nothing changed. What is there already is no change.
+//! - Only documents that change get a new version and a new expiry. A snapshot lists versions only; the timestamp's word
+//!   about the snapshot is added when that is signed.
+//! - A draft can be printed ([`Change`]): `--dry-run` shows exactly that.
+
+mod change;
+mod editor;
+mod first;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sysext_formats::catalog::IndexError;
+use sysext_formats::digest::Sha256Digest;
+use sysext_formats::name::{Channel, ExtensionName, FileName, RoleName};
+use sysext_formats::role::{RoleKeys, Root, Snapshot, Targets, Timestamp};
+use sysext_formats::version::Version;
+
+pub use self::change::Change;
+pub use self::editor::{Editor, Standing};
+pub use self::first::{First, FirstKeys};
+
+/// The documents of a catalog, as plain data.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    /// The root.
+    pub root: Root,
+    /// The table of contents.
+    pub targets: Targets,
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// The timestamp.
+    pub timestamp: Timestamp,
+    /// Those extension indexes that were read or changed.
+    pub indexes: BTreeMap<ExtensionName, Targets>,
+}
+
+impl Catalog {
+    /// The names of its extensions.
+    pub fn extensions(&self) -> impl Iterator<Item = ExtensionName> {
+        let roles = self.targets.delegations.iter().flat_map(|delegations| &delegations.roles);
+        roles.filter_map(|role| role.name.as_str().parse().ok())
+    }
+
+    /// Who signs the index of an extension.
+    #[must_use]
+    pub fn index_keys(&self, name: &ExtensionName) -> Option<&RoleKeys> {
+        let name = RoleName::from(name);
+        let roles = &self.targets.delegations.as_ref()?.roles;
+        roles.iter().find(|role| role.name == name).map(|role| &role.keys)
+    }
+}
+
+/// Which documents of a draft are new.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// The root.
+    pub root: bool,
+    /// The table of contents.
+    pub targets: bool,
+    /// Indexes.
+    pub indexes: BTreeSet<ExtensionName>,
+    /// The snapshot. The timestamp always is new.
+    pub snapshot: bool,
+}
+
+/// A catalog as it shall be; it differs from what is published.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// All documents, changed and unchanged.
+    pub catalog: Catalog,
+    /// Which of them are new.
+    pub touched: Touched,
+    /// What is new, for people.
+    pub changes: Vec<Change>,
+    /// The images that are new.
+    pub images: BTreeMap<FileName, ExtensionName>,
+}
+
+/// What may not be published.
+#[derive(Debug, thiserror::Error)]
+pub enum DraftError {
+    /// No such extension.
+    #[error("the catalog has no extension {0}")]
+    UnknownExtension(ExtensionName),
+    /// The name is there with other bytes.
+    #[error("{file} is published already with other bytes: sha256 {published} is published, {offered} is offered")]
+    OtherBytes {
+        /// The name.
+        file: FileName,
+        /// The digest that is published.
+        published: Sha256Digest,
+        /// The digest that is offered.
+        offered: Sha256Digest,
+    },
+    /// The name is there with another length.
+    #[error("{file} is published already with other bytes: {published} bytes are published, {offered} are offered")]
+    OtherLength {
+        /// The name.
+        file: FileName,
+        /// The length that is published.
+        published: u64,
+        /// The length that is offered.
+        offered: u64,
+    },
+    /// The name is there for another version.
+    #[error("{file} is published already as version {published}; version {offered} would have the same file name")]
+    OtherVersion {
+        /// The name.
+        file: FileName,
+        /// The version that is published.
+        published: String,
+        /// The version that is offered.
+        offered: Version,
+    },
+    /// A version that orders the same is there for the same hosts.
+    #[error("{file} is published already as version {published}, which orders the same as version {offered}")]
+    SameOrder {
+        /// The published file.
+        file: FileName,
+        /// Its version.
+        published: Version,
+        /// The version that is offered.
+        offered: Version,
+    },
+    /// A pre-release in the channel that everybody follows.
+    #[error("version {version} of {extension} looks like a pre-release, which may not be in the channel {channel}")]
+    Prerelease {
+        /// The extension.
+        extension: ExtensionName,
+        /// The version.
+        version: Version,
+        /// The channel.
+        channel: Channel,
+    },
+    /// An extension is there with other keys.
+    #[error("the extension {0} is there already, and other keys sign it")]
+    OtherKeys(ExtensionName),
+    /// An extension that takes no more images.
+    #[error("the extension {0} is retired")]
+    Retired(ExtensionName),
+    /// What is published can not be understood.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// A document can not be written.
+    #[error("a document can not be written as JSON")]
+    Json(#[from] serde_json::Error),
+    /// A version number can not be counted up any more.
+    #[error("the version of {0} can not be counted up any more")]
+    LastVersion(String),
+    /// A threshold that its keys can never reach.
+    #[error("a threshold of {threshold} can never be reached with {keys} key(s)")]
+    Threshold {
+        /// The threshold.
+        threshold: u64,
+        /// The number of keys.
+        keys: usize,
+    },
+}
+
+impl DraftError {
+    /// Whether a published name would get other bytes.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(
+            self,
+            Self::OtherBytes { .. }
+                | Self::OtherLength { .. }
+                | Self::OtherVersion { .. }
+                | Self::SameOrder { .. }
+                | Self::OtherKeys(_)
+        )
+    }
+}

@@ -1,0 +1,309 @@
+//! Taking image files into a catalog: what `add` and `sync` do alike.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Links, SCHEMA};
+use sysext_formats::digest::Sha256Digest;
+use sysext_formats::name::{Channel, FileName};
+use sysext_formats::role::Extra;
+use sysext_formats::time::UtcTime;
+use sysext_formats::version::Version;
+
+use crate::arrival::{self, Identity};
+use crate::candidate::{self, Candidate, Overrides};
+use crate::context::Context;
+use crate::draft::{DraftError, Editor, Standing};
+use crate::failure::{Failure, Kind};
+use crate::known_files::KnownFiles;
+use crate::lint::{self, Severity};
+use crate::location::Store;
+use crate::published::{Published, PublishedError};
+use crate::session::Session;
+use crate::staged::Arrivals;
+
+/// Revisions of one version that are tried.
+const MAX_REVISIONS: u32 = 1_000;
+
+/// What is said about images when they are published.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Their channels.
+    pub channels: Vec<Channel>,
+    /// Advisories that they fix.
+    pub fixes: Vec<String>,
+    /// Where to read more.
+    pub links: Option<Links>,
+    /// What counts more than what the images say.
+    pub overrides: Overrides,
+    /// Whether other bytes of a published version become its next revision.
+    pub revision: bool,
+}
+
+/// One run's images.
+#[derive(Debug)]
+pub struct Intake<'a> {
+    context: &'a Context,
+    session: &'a Session,
+    store: &'a dyn Store,
+    request: Request,
+    /// What was read already, in an attempt before.
+    prepared: BTreeMap<PathBuf, Prepared>,
+    known: KnownFiles,
+}
+
+#[derive(Debug, Clone)]
+struct Prepared {
+    identity: Identity,
+    candidate: Candidate,
+}
+
+impl<'a> Intake<'a> {
+    /// Images for the catalog of `session`, to `store`.
+    #[must_use]
+    pub fn new(context: &'a Context, session: &'a Session, store: &'a dyn Store, request: Request) -> Self {
+        Self {
+            context,
+            session,
+            store,
+            request,
+            prepared: BTreeMap::new(),
+            known: KnownFiles::load(session.memory_directory()),
+        }
+    }
+
+    /// Whether exactly this file is known to be published, from its name and from what was hashed before: nothing of it is
+    /// read.
+    ///
+    /// # Errors
+    /// When the index of its extension can not be verified.
+    pub fn is_known_to_be_published(
+        &self,
+        path: &Path,
+        published: &mut Published<'_>,
+        editor: &mut Editor,
+    ) -> Result<bool, Failure> {
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<FileName>().ok());
+        let Some(extension) = name.and_then(|name| name.extension()) else {
+            return Ok(false);
+        };
+        let Some(digest) = self.known.get(&Identity::at(path)?) else {
+            return Ok(false);
+        };
+        if editor.catalog().index_keys(&extension).is_none() {
+            return Ok(false);
+        }
+        load_index(&extension, published, editor)?;
+        let index = editor.catalog().indexes.get(&extension);
+        let mut targets = index.iter().flat_map(|index| index.targets.values());
+        Ok(targets.any(|target| target.hashes.sha256() == Some(digest)))
+    }
+
+    /// Takes one image: it becomes part of the draft, unless it is published already.
+    ///
+    /// # Errors
+    /// When it is no image that may be published, or conflicts with what is.
+    pub fn take(
+        &mut self,
+        path: &Path,
+        published: &mut Published<'_>,
+        editor: &mut Editor,
+        arrivals: &mut Arrivals,
+    ) -> Result<(), Failure> {
+        let Prepared { identity, candidate } = self.prepare(path)?;
+        load_index(&candidate.extension, published, editor)?;
+        self.describe(&candidate, editor)?;
+        for revision in 0..=MAX_REVISIONS {
+            let (file, version) = revised(&candidate, revision)?;
+            let standing = editor.standing(&candidate.extension, &file, &version, candidate.length);
+            let conflict = match standing {
+                Ok(Standing::New) => {
+                    return self.add(path, identity, &candidate, file, version, editor, arrivals);
+                }
+                Ok(Standing::Named(there)) => match self.digest(path, identity)? {
+                    offered if offered == there => return Ok(()),
+                    offered => DraftError::OtherBytes {
+                        file,
+                        published: there,
+                        offered,
+                    },
+                },
+                Err(error) => error,
+            };
+            if !(self.request.revision && conflict.is_conflict()) {
+                return Err(Failure::from(conflict).during(format!("{} can not be published", path.display())));
+            }
+        }
+        Err(Failure::new(
+            Kind::Conflict,
+            format!("{} has {MAX_REVISIONS} revisions already", candidate.file_name),
+        ))
+    }
+
+    /// Keeps what was learnt about local files.
+    pub fn remember(&self) {
+        if let Err(error) = self.known.save() {
+            self.context.ui.warn(format_args!("digests of local files can not be remembered: {error}"));
+        }
+    }
+
+    /// Reads and lints an image, once in a run.
+    fn prepare(&mut self, path: &Path) -> Result<Prepared, Failure> {
+        if let Some(prepared) = self.prepared.get(path) {
+            return Ok(prepared.clone());
+        }
+        // Its identity comes first: what is read afterwards is held against it.
+        let identity = Identity::at(path)?;
+        let (candidate, mut image) = candidate::read_image(path, &self.request.overrides)?;
+        let findings = lint::check(&candidate, &mut image, &self.request.channels);
+        for finding in &findings {
+            let text = format!("{}: {} ({}); {}", path.display(), finding.message, finding.rule, finding.fix);
+            match finding.severity {
+                Severity::Error => self.context.ui.say(format_args!("lint: {text}")),
+                Severity::Warning => self.context.ui.warn(text),
+            }
+        }
+        if lint::has_errors(&findings) {
+            let rules: Vec<_> = findings
+                .iter()
+                .filter(|finding| finding.severity == Severity::Error)
+                .map(|finding| finding.rule)
+                .collect();
+            return Err(Failure::new(
+                Kind::Failed,
+                format!("{} would hurt the hosts that install it: {}", path.display(), rules.join(", ")),
+            )
+            .hint(format!("`sysext-publish lint {}` shows them all; nothing was published", path.display())));
+        }
+        for (what, origin) in &candidate.provenance {
+            self.context.ui.say(format_args!("{}: {what} from {origin}", path.display()));
+        }
+        let prepared = Prepared { identity, candidate };
+        self.prepared.insert(path.to_owned(), prepared.clone());
+        Ok(prepared)
+    }
+
+    fn describe(&self, candidate: &Candidate, editor: &mut Editor) -> Result<(), Failure> {
+        let name = &candidate.extension;
+        // An extension without a table in the configuration keeps what is said about it.
+        if let (Some(said), Some(index)) = (self.session.config.extension.get(name), editor.catalog().indexes.get(name)) {
+            let info = ExtensionIndex::read(name, index).map_err(DraftError::from)?.info;
+            editor.describe(name, said.info(info))?;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is one thing of the image that take() has found out")]
+    fn add(
+        &mut self,
+        path: &Path,
+        identity: Identity,
+        candidate: &Candidate,
+        file: FileName,
+        version: Version,
+        editor: &mut Editor,
+        arrivals: &mut Arrivals,
+    ) -> Result<(), Failure> {
+        let (sha256, transports) = if self.context.globals.dry_run {
+            (self.digest(path, identity)?, Vec::new())
+        } else {
+            if !arrivals.contains_key(&file) {
+                let (config, ui) = (&self.session.config, &self.context.ui);
+                let arrival = arrival::bring(self.store, path, identity, &file, config, ui)?;
+                self.known.insert(&identity, arrival.sha256, self.context.now());
+                arrivals.insert(file.clone(), arrival);
+            }
+            match arrivals.get(&file) {
+                Some(arrival) => (arrival.sha256, arrival.transports.clone()),
+                None => (self.digest(path, identity)?, Vec::new()),
+            }
+        };
+        let image = Image {
+            file,
+            length: identity.length,
+            sha256,
+            custom: Custom {
+                schema: SCHEMA,
+                class: "sysext".to_owned(),
+                version,
+                architecture: candidate.architecture.clone(),
+                extension_release: candidate.extension_release.clone(),
+                channels: self.request.channels.clone(),
+                released: self.released(identity),
+                image: facts(&candidate.facts),
+                transports,
+                urls: Vec::new(),
+                withdrawn: None,
+                fixes: self.request.fixes.clone(),
+                rollout: None,
+                links: self.request.links.clone(),
+                extra: Extra::new(),
+            },
+        };
+        Ok(editor.add_image(&candidate.extension, &image)?)
+    }
+
+    fn digest(&mut self, path: &Path, identity: Identity) -> Result<Sha256Digest, Failure> {
+        if let Some(digest) = self.known.get(&identity) {
+            return Ok(digest);
+        }
+        let digest = arrival::hash(path, identity, &self.context.ui)?;
+        self.known.insert(&identity, digest, self.context.now());
+        Ok(digest)
+    }
+
+    /// `SOURCE_DATE_EPOCH` where a reproducible build says it, else the image's own time; never in the future.
+    fn released(&self, identity: Identity) -> UtcTime {
+        let epoch = self.context.variable("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok());
+        UtcTime::from_unix(epoch.unwrap_or(identity.modified.0)).min(self.context.now())
+    }
+}
+
+/// Hands the published index of an extension to the editor.
+fn load_index(
+    extension: &sysext_formats::name::ExtensionName,
+    published: &mut Published<'_>,
+    editor: &mut Editor,
+) -> Result<(), Failure> {
+    if editor.has_index(extension) {
+        return Ok(());
+    }
+    match published.index(extension) {
+        Ok(index) => {
+            editor.load_index(extension, index);
+            Ok(())
+        }
+        Err(PublishedError::NoSuchExtension { .. }) => Err(DraftError::UnknownExtension(extension.clone()).into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// File name and version of a revision; of revision 0 the candidate's own.
+fn revised(candidate: &Candidate, revision: u32) -> Result<(FileName, Version), Failure> {
+    if revision == 0 {
+        return Ok((candidate.file_name.clone(), candidate.version.clone()));
+    }
+    let wrong = |error: &dyn std::error::Error| Failure::of(Kind::Usage, error);
+    let version: Version = format!("{}-{revision}", candidate.version).parse().map_err(|error| wrong(&error))?;
+    let (extension, variant) = (&candidate.extension, candidate.variant.as_deref());
+    let file = Image::file_name(extension, &version, variant, &candidate.architecture);
+    Ok((file.map_err(|error| wrong(&error))?, version))
+}
+
+fn facts(facts: &sysext_image::ImageFacts) -> catalog::ImageFacts {
+    catalog::ImageFacts {
+        container: match facts.container {
+            sysext_image::Container::None => catalog::Container::None,
+            sysext_image::Container::Gpt => catalog::Container::Gpt,
+        },
+        filesystem: facts.filesystem.to_string(),
+        compressed: facts.compressed,
+        verity: facts.verity.as_ref().map(|verity| catalog::Verity {
+            root_hash: verity.root_hash.clone(),
+            signed: verity.signed,
+        }),
+        units: facts.units.clone(),
+        setuid: facts.setuid.clone(),
+        extra: Extra::new(),
+    }
+}

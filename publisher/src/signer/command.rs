@@ -1,0 +1,95 @@
+//! Keys that a program holds (a KMS, an HSM, an agent): the message on its stdin, the raw signature on its stdout.
+//!
+//! - The program gets a fixed time; then it is killed. What it says on stderr goes to ours.
+//! - It is started without a shell: the text is split at spaces.
+//! - What comes back is verified before it is used, in [`sysext_formats::sign`].
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use sysext_formats::key::PublicKey;
+use sysext_formats::sign::Signer;
+
+/// For one signature: long enough to touch a token, short enough for a job that hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// An ed25519 signature has 64 bytes.
+const MAX_ANSWER: u64 = 4096;
+
+/// A key behind a program.
+#[derive(Debug)]
+pub(super) struct CommandSigner {
+    pub(super) command: String,
+    pub(super) public: PublicKey,
+}
+
+impl Signer for CommandSigner {
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
+        run(&self.command, message, PATIENCE)
+    }
+}
+
+fn run(command: &str, message: &[u8], patience: Duration) -> Result<Vec<u8>, String> {
+    let mut words = command.split_ascii_whitespace();
+    let program = words.next().ok_or("no program is named")?;
+    let mut child = Command::new(program)
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{program} can not be started: {error}"))?;
+    let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(format!("{program} has no pipes"));
+    };
+    let message = message.to_vec();
+    // A program that does not read must not hang the writer; its exit status says what went wrong.
+    std::thread::spawn(move || stdin.write_all(&message));
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut answer = Vec::new();
+        let read = stdout.take(MAX_ANSWER + 1).read_to_end(&mut answer);
+        let _ = sender.send(read.map(|_| answer));
+    });
+    let start = Instant::now();
+    let answer = receiver.recv_timeout(patience);
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if answer.is_ok() && start.elapsed() < patience => std::thread::sleep(Duration::from_millis(5)),
+            _ => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("{program} did not end within {} seconds", patience.as_secs()));
+            }
+        }
+    };
+    if !status.success() {
+        return Err(format!("{program} ended with {status}"));
+    }
+    match answer {
+        Ok(Ok(answer)) if answer.len() == 64 => Ok(answer),
+        Ok(Ok(answer)) => Err(format!("{program} returned {} bytes; a raw ed25519 signature has 64", answer.len())),
+        _ => Err(format!("what {program} returned can not be read")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_fails_hangs_or_babbles_is_told_apart() {
+        let message = b"message";
+        let error = |command: &str, patience| run(command, message, Duration::from_millis(patience)).unwrap_err();
+        assert!(error("false", 60_000).contains("exit status: 1"));
+        assert!(error("/nonexistent/signer", 60_000).contains("can not be started"));
+        assert!(error("echo garbage", 60_000).contains("8 bytes"));
+        assert!(error("sleep 60", 100).contains("did not end"));
+        assert!(error("yes", 60_000).contains("yes"));
+    }
+}

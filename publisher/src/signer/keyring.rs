@@ -1,0 +1,218 @@
+//! The configured keys, and which of them sign a role.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use sysext_formats::key::{KeyId, PublicKey};
+use sysext_formats::role::RoleKeys;
+use sysext_formats::sign::{SecretKey, Signer};
+
+use super::command::CommandSigner;
+use super::pem::{decode, read_secret_text};
+use super::{KeySource, Passphrases, SignerError, read_public_file};
+use crate::context::Context;
+
+/// Everybody who signs one document.
+#[derive(Clone)]
+pub struct Signers(Vec<Rc<dyn Signer>>);
+
+impl std::fmt::Debug for Signers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ids = self.0.iter().map(|signer| signer.public_key().canonical_id());
+        f.debug_list().entries(ids).finish()
+    }
+}
+
+impl Signers {
+    /// Keys at hand.
+    #[must_use]
+    pub fn of(keys: impl IntoIterator<Item = Rc<SecretKey>>) -> Self {
+        Self(keys.into_iter().map(|key| key as Rc<dyn Signer>).collect())
+    }
+
+    /// As [`SignedDocument::new`](sysext_formats::sign::SignedDocument::new) takes them.
+    #[must_use]
+    pub fn refs(&self) -> Vec<&dyn Signer> {
+        self.0.iter().map(Rc::as_ref).collect()
+    }
+}
+
+/// The configured keys. Each is unlocked once, when it is first needed.
+pub struct KeyRing {
+    directory: PathBuf,
+    variable: fn(&str) -> Option<String>,
+    passphrases: Passphrases,
+    open: RefCell<BTreeMap<KeySource, Rc<dyn Signer>>>,
+}
+
+impl std::fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyRing").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+/// What is known of a source without unlocking it.
+enum Peek {
+    Absent(String),
+    Public(PublicKey),
+    /// There, and nobody knows whose it is before it is unlocked.
+    Locked,
+}
+
+impl KeyRing {
+    /// The keys as the configuration beside which they lie names them.
+    #[must_use]
+    pub fn new(context: &Context) -> Self {
+        Self {
+            directory: context.directory(),
+            variable: context.environment.variable,
+            passphrases: Passphrases::of(context),
+            open: RefCell::default(),
+        }
+    }
+
+    /// Those of `sources` that sign `role`, whose delegator names `keys`: enough for its threshold, no more.
+    ///
+    /// # Errors
+    /// When too few are there, or one can not be unlocked.
+    pub fn signers(&self, role: &str, keys: &RoleKeys, sources: &[KeySource]) -> Result<Signers, SignerError> {
+        let mut found: Vec<(KeyId, Rc<dyn Signer>)> = Vec::new();
+        let mut tried = Vec::new();
+        let mut absent = 0;
+        for source in sources {
+            if keys.threshold.is_met_by(found.len()) {
+                break;
+            }
+            let known = match self.peek(source)? {
+                Peek::Absent(why) => {
+                    absent += 1;
+                    tried.push((source.clone(), why));
+                    continue;
+                }
+                Peek::Public(key) => Some(key.canonical_id()),
+                Peek::Locked => None,
+            };
+            if let Some(id) = known.filter(|id| !keys.keyids.contains(id)) {
+                tried.push((source.clone(), format!("the key {}", id.short())));
+                continue;
+            }
+            let signer = self.unlock(source)?;
+            let id = signer.public_key().canonical_id();
+            if !keys.keyids.contains(&id) {
+                tried.push((source.clone(), format!("the key {}", id.short())));
+            } else if found.iter().any(|(other, _)| *other == id) {
+                tried.push((source.clone(), format!("the key {}, once more", id.short())));
+            } else {
+                tried.push((source.clone(), format!("the key {}, which may sign", id.short())));
+                found.push((id, signer));
+            }
+        }
+        if keys.threshold.is_met_by(found.len()) {
+            return Ok(Signers(found.into_iter().map(|(_, signer)| signer).collect()));
+        }
+        let role = role.to_owned();
+        if absent == sources.len() {
+            return Err(SignerError::NoneThere { role, tried });
+        }
+        Err(SignerError::WrongKeys {
+            role,
+            threshold: keys.threshold.get(),
+            allowed: keys.keyids.iter().map(KeyId::short).collect(),
+            tried,
+        })
+    }
+
+    /// The public half of a key: from the `.pub` file beside it where there is one, else from the key itself.
+    ///
+    /// # Errors
+    /// When it is not there or can not be unlocked.
+    pub fn public_key(&self, source: &KeySource) -> Result<PublicKey, SignerError> {
+        match self.peek(source)? {
+            Peek::Public(key) => Ok(key),
+            Peek::Absent(why) => Err(SignerError::NoneThere {
+                role: "this".to_owned(),
+                tried: vec![(source.clone(), why)],
+            }),
+            Peek::Locked => Ok(self.unlock(source)?.public_key().clone()),
+        }
+    }
+
+    /// In a few words, whether a key is there; it is not unlocked.
+    #[must_use]
+    pub fn describe(&self, source: &KeySource) -> (Option<PublicKey>, String) {
+        match self.peek(source) {
+            Ok(Peek::Absent(why)) => (None, why),
+            Ok(Peek::Public(key)) => (Some(key), "there".to_owned()),
+            Ok(Peek::Locked) => (None, "there, encrypted".to_owned()),
+            Err(error) => (None, error.to_string()),
+        }
+    }
+
+    fn peek(&self, source: &KeySource) -> Result<Peek, SignerError> {
+        if let Some(signer) = self.open.borrow().get(source) {
+            return Ok(Peek::Public(signer.public_key().clone()));
+        }
+        match source {
+            KeySource::File(path) => {
+                let path = self.directory.join(path);
+                let Some(text) = read_secret_text(&path)? else {
+                    return Ok(Peek::Absent("there is no such file".to_owned()));
+                };
+                if SecretKey::is_encrypted(&text) {
+                    let public = read_public_file(&path.with_extension("pub"))?;
+                    return Ok(public.map_or(Peek::Locked, Peek::Public));
+                }
+            }
+            KeySource::Variable(name) => {
+                let Some(text) = (self.variable)(name).filter(|text| !text.is_empty()) else {
+                    return Ok(Peek::Absent("the variable is not set, or empty".to_owned()));
+                };
+                if SecretKey::is_encrypted(&text) {
+                    return Ok(Peek::Locked);
+                }
+            }
+            KeySource::Command(_) => {}
+        }
+        // Not encrypted: nothing to be asked.
+        Ok(Peek::Public(self.unlock(source)?.public_key().clone()))
+    }
+
+    fn unlock(&self, source: &KeySource) -> Result<Rc<dyn Signer>, SignerError> {
+        if let Some(signer) = self.open.borrow().get(source) {
+            return Ok(Rc::clone(signer));
+        }
+        let name = source.to_string();
+        let signer: Rc<dyn Signer> = match source {
+            KeySource::File(path) => {
+                let path = self.directory.join(path);
+                let text = read_secret_text(&path)?.ok_or(SignerError::Missing(path))?;
+                Rc::new(decode(&text, &name, &self.passphrases)?)
+            }
+            KeySource::Variable(variable) => {
+                let text = (self.variable)(variable).unwrap_or_default();
+                Rc::new(decode(&text, &name, &self.passphrases)?)
+            }
+            KeySource::Command(command) => self.command_signer(source, command)?,
+        };
+        self.open.borrow_mut().insert(source.clone(), Rc::clone(&signer));
+        Ok(signer)
+    }
+
+    /// `cmd:PUBLIC.pub PROGRAM ARGUMENTS`: a first word that ends in `.pub` names the public half.
+    fn command_signer(&self, source: &KeySource, command: &str) -> Result<Rc<dyn Signer>, SignerError> {
+        let unknown = || SignerError::NoPublicHalf(source.clone());
+        let (public, command) = command.trim().split_once(' ').ok_or_else(unknown)?;
+        if Path::new(public).extension().is_none_or(|extension| extension != "pub") {
+            return Err(unknown());
+        }
+        let path = self.directory.join(public);
+        let public = read_public_file(&path)?.ok_or(SignerError::Missing(path))?;
+        Ok(Rc::new(CommandSigner {
+            command: command.to_owned(),
+            public,
+        }))
+    }
+}
