@@ -19,21 +19,23 @@
 //! What it does not do: decide what is right to install, or fetch anything. That an image was in order when it came is
 //! for [`crate::stage`]; that its bytes still are is asked with [`Store::verify`].
 
+mod files;
 mod links;
 mod sidecar;
 
 use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+use rustix::fs::{AtFlags, FileType, statat};
 use sysext_durable::{Dir, DurableFile, Kind, Lock, LockKind};
 use sysext_formats::catalog::Custom;
 use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
 use sysext_formats::name::{CatalogId, ExtensionName, FileName};
 use sysext_formats::version::Version;
 
+use self::files::ask_for_compression;
+pub(crate) use self::files::{CHUNK, hash_rest, io_error};
 pub use self::links::{LinkTarget, parse_link};
 use self::sidecar::Sidecar;
 use crate::root::{DIRECTORY_MODE, Root};
@@ -42,8 +44,6 @@ use crate::root::{DIRECTORY_MODE, Root};
 const SIDECAR: &str = "facts.json";
 /// Permissions of images and their facts: what is installed is no secret.
 pub(crate) const FILE_MODE: u32 = 0o644;
-/// Bytes that are read and hashed at a time.
-pub(crate) const CHUNK: usize = 256 << 10;
 
 /// The store of a root.
 #[derive(Debug)]
@@ -182,18 +182,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Broken`] when its entry is not complete or contradicts itself.
     pub fn find(&self, sha256: &Sha256Digest) -> Result<Option<StoredImage>, StoreError> {
-        let name = sha256.to_string();
-        let path = || self.images.path().join(&name);
-        if !matches!(self.images.kind(&name)?, None | Some(Kind::Directory)) {
-            return Err(broken(path(), "it is not a directory"));
-        }
-        match self.images.existing_subdir(&name)? {
-            Some(entry) => self
-                .read(sha256, &entry)
-                .map(Some)
-                .map_err(|error| as_broken(error, path)),
-            None => Ok(None),
-        }
+        let kind = self.images.kind(&sha256.to_string())?;
+        kind.map_or(Ok(None), |kind| self.find_as(sha256, kind))
     }
 
     /// Every image, and every entry that is none.
@@ -206,7 +196,7 @@ impl Store {
             let Ok(sha256) = entry.name.parse::<Sha256Digest>() else {
                 continue;
             };
-            match self.find(&sha256) {
+            match self.find_as(&sha256, entry.kind) {
                 Ok(Some(image)) => contents.images.push(image),
                 // Removed meanwhile: readers take no lock.
                 Ok(None) => {}
@@ -306,6 +296,26 @@ impl Store {
         entry.join(file.as_str())
     }
 
+    /// The image behind an entry of this kind.
+    fn find_as(
+        &self,
+        sha256: &Sha256Digest,
+        kind: Kind,
+    ) -> Result<Option<StoredImage>, StoreError> {
+        let name = sha256.to_string();
+        let path = || self.images.path().join(&name);
+        if kind != Kind::Directory {
+            return Err(broken(path(), "it is not a directory"));
+        }
+        match self.images.existing_subdir(&name)? {
+            Some(entry) => self
+                .read(sha256, &entry)
+                .map(Some)
+                .map_err(|error| as_broken(error, path)),
+            None => Ok(None),
+        }
+    }
+
     fn read(&self, sha256: &Sha256Digest, entry: &Dir) -> Result<StoredImage, StoreError> {
         let bytes = entry.read(SIDECAR, sidecar::MAX_LENGTH)?;
         let bytes = bytes.ok_or_else(|| {
@@ -314,17 +324,19 @@ impl Store {
                 "its facts.json is not there, so it never was complete",
             )
         })?;
-        let facts = entry.path().join(SIDECAR);
-        let sidecar = Sidecar::parse(&bytes, sha256).map_err(|reason| broken(facts, reason))?;
-        let path = self.path_of(sha256, &sidecar.file);
-        let Some(file) = entry.open_file(sidecar.file.as_str())? else {
-            return Err(broken(path, "its file is not there"));
+        let facts = || entry.path().join(SIDECAR);
+        let sidecar = Sidecar::parse(&bytes, sha256).map_err(|reason| broken(facts(), reason))?;
+        let path = entry.path_of(sidecar.file.as_str())?;
+        // One call, not the four of opening it: this is done for every image by commands that only look.
+        let stat = match statat(entry, sidecar.file.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(rustix::io::Errno::NOENT) => return Err(broken(path, "its file is not there")),
+            Err(error) => return Err(io_error("looking at", path, error.into())),
         };
-        let metadata = file.metadata();
-        let found = metadata
-            .map_err(|error| io_error("reading", path.clone(), error))?
-            .len();
-        let signed = sidecar.length;
+        if !FileType::from_raw_mode(stat.st_mode).is_file() {
+            return Err(broken(path, "it is not a regular file"));
+        }
+        let (found, signed) = (stat.st_size.cast_unsigned(), sidecar.length);
         if found == signed {
             Ok(sidecar.into_image(path))
         } else {
@@ -348,28 +360,6 @@ impl Store {
     }
 }
 
-/// Hashes all that is left to read of `file`.
-pub(crate) fn hash_rest(file: &mut File, hasher: &mut Sha256Hasher) -> io::Result<()> {
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// A failed operation on a file of the store.
-pub(crate) fn io_error(operation: &'static str, path: PathBuf, source: io::Error) -> StoreError {
-    StoreError::Files(sysext_durable::Error::Io {
-        operation,
-        path,
-        source,
-    })
-}
-
 fn broken(path: PathBuf, reason: impl Into<String>) -> StoreError {
     StoreError::Broken {
         path,
@@ -385,12 +375,5 @@ fn as_broken(error: StoreError, path: impl FnOnce() -> PathBuf) -> StoreError {
             broken(path(), error.to_string())
         }
         error => error,
-    }
-}
-
-/// What `chattr +c` does: files made in the directory inherit it. Other file systems refuse, and then there is none.
-fn ask_for_compression(directory: &Dir) {
-    if let Ok(flags) = ioctl_getflags(directory) {
-        let _ = ioctl_setflags(directory, (flags - IFlags::NOCOW) | IFlags::COMPRESSED);
     }
 }

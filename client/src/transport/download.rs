@@ -147,6 +147,11 @@ impl Download<'_> {
             let reason = format!("the file there has {length} bytes, {expected} were signed");
             return Err(Broken::Other(reason));
         }
+        if body.start() != 0 && body.start() != self.part.have() {
+            let (start, have) = (body.start(), self.part.have());
+            let reason = format!("the server goes on from byte {start}, and {have} are here");
+            return Err(Broken::Other(reason));
+        }
         if body.start() == 0 && self.part.have() > 0 {
             self.restart()?;
         }

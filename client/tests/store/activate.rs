@@ -22,7 +22,7 @@ use test_repos::image::ImageSpec;
 use crate::host::Host;
 
 /// Merges `/etc/extensions` of a scratch host as systemd-sysext does: one bad image and nothing is merged.
-struct Rules<'a> {
+pub(crate) struct Rules<'a> {
     host: &'a Host,
     /// Names that it can not merge, whatever their images are.
     bad: RefCell<Vec<&'static str>>,
@@ -33,7 +33,7 @@ struct Rules<'a> {
 }
 
 impl<'a> Rules<'a> {
-    fn new(host: &'a Host) -> Self {
+    pub(crate) fn new(host: &'a Host) -> Self {
         Self {
             host,
             bad: RefCell::default(),
@@ -53,9 +53,11 @@ impl Merger for Rules<'_> {
         self.refreshes.set(self.refreshes.get() + 1);
         self.merged.borrow_mut().clear();
         let mut merged = BTreeMap::new();
-        for (name, target) in self.host.scratch.links("etc/extensions") {
-            let name = name.strip_suffix(".raw").unwrap_or(&name).to_owned();
-            let path = self.host.scratch.path(target.to_str().unwrap());
+        let directory = self.host.root.links(Activation::Etc);
+        for link in crate::host::list(&directory) {
+            let target = std::fs::read_link(directory.join(&link)).unwrap();
+            let name = link.strip_suffix(".raw").unwrap_or(&link).to_owned();
+            let path = self.host.root.path(target.to_str().unwrap());
             if self.bad.borrow().contains(&name.as_str()) {
                 return Err(SystemdError::Failed {
                     command: "systemd-sysext refresh".to_owned(),
@@ -100,12 +102,12 @@ impl Merger for Rules<'_> {
 }
 
 impl Host {
-    fn image(&self, name: &str, version: &str) -> StagedImage {
+    pub(crate) fn image(&self, name: &str, version: &str) -> StagedImage {
         self.stage(&self.publish(&ImageSpec::new(name).version(version)))
             .unwrap()
     }
 
-    fn site<'a>(&'a self, systemd: &'a dyn Merger) -> Site<'a> {
+    pub(crate) fn site<'a>(&'a self, systemd: &'a dyn Merger) -> Site<'a> {
         Site {
             root: &self.root,
             store: &self.store,
@@ -115,11 +117,11 @@ impl Host {
         }
     }
 
-    fn links(&self) -> BTreeMap<String, PathBuf> {
+    pub(crate) fn links(&self) -> BTreeMap<String, PathBuf> {
         self.scratch.links("etc/extensions")
     }
 
-    fn target(&self, image: &StagedImage) -> PathBuf {
+    pub(crate) fn target(&self, image: &StagedImage) -> PathBuf {
         self.store.link_target(image.stored())
     }
 }

@@ -33,6 +33,11 @@ impl Host {
         Self::with(scratch, root)
     }
 
+    /// The host of another process.
+    pub(crate) fn at(root: &Path) -> Self {
+        Self::with(ScratchHost::new(), Root::new(root.to_owned(), None))
+    }
+
     /// The machine itself; only in a sandbox.
     pub(crate) fn running() -> Self {
         Self::with(ScratchHost::new(), Root::new("/".into(), None))

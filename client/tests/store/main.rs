@@ -8,6 +8,7 @@
 )]
 
 mod activate;
+mod crash;
 mod host;
 mod privileged;
 mod stage;
