@@ -5,6 +5,7 @@
 //! - All of them are idempotent and say whether anything changed.
 
 mod add;
+mod error;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +17,8 @@ use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{CatalogId, ExtensionName, NamePattern};
 use sysext_formats::time::UtcTime;
 
-pub use self::add::{AddArgs, Added, CatalogError, FirstTrust, Source, SourceError, add};
+pub use self::add::{AddArgs, Added, FirstTrust, Source, SourceError, add};
+pub use self::error::CatalogError;
 use crate::config::edit::{narrow_catalog, remove_catalog};
 use crate::config::{Catalog, Config};
 use crate::metadata_store::TrustStore;

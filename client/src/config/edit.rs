@@ -5,6 +5,8 @@
 //!   `/dev/null`.
 //! - After a change the configuration is read again: a stronger drop-in that makes the change meaningless is an error.
 
+mod skip;
+
 use std::collections::{BTreeMap, btree_map};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -12,19 +14,18 @@ use std::path::{Path, PathBuf};
 use sysext_durable::Dir;
 use sysext_formats::catalog::Descriptor;
 use sysext_formats::name::{CatalogId, ExtensionName, NamePattern};
-use sysext_formats::version::Version;
 use toml_edit::{Array, DocumentMut, Item, Value};
 
+pub use self::skip::{skip, unskip};
+use super::ConfigError;
 use super::files::{Files, Layer, Layers, MAX_FILE};
 use super::load::{CATALOGS, EXTENSIONS, table};
-use super::{ConfigError, Extension};
 use crate::root::{DIRECTORY_MODE, Root};
 
 const FILE_MODE: u32 = 0o644;
 /// What a file begins with that this program begins.
 const HEADER: &str = "# Written by sysext-fetch. Comments and other changes are kept.\n\n";
 const DROP_IN: &str = "50-cli.toml";
-const SKIP_DROP_IN: &str = "90-skip.toml";
 
 /// Why the configuration was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -142,77 +143,6 @@ pub fn set_extension(
 /// When it can not be written.
 pub fn remove_extension(root: &Root, name: &ExtensionName) -> Result<bool, EditError> {
     Entry::extension(root, name)?.remove()
-}
-
-/// Lists a version that is not to be chosen again, with the reason as a comment; whether anything changed.
-///
-/// # Errors
-/// When it can not be written.
-pub fn skip(
-    root: &Root,
-    extension: &Extension,
-    version: &Version,
-    reason: &str,
-) -> Result<bool, EditError> {
-    if extension.wish.skip.contains(version) {
-        return Ok(false);
-    }
-    edit_skip_list(root, extension, |list| {
-        list.push_formatted(on_own_line(version, reason));
-    })
-}
-
-/// Lets a version, or all of them, be chosen again; whether anything changed.
-///
-/// # Errors
-/// When it can not be written.
-pub fn unskip(
-    root: &Root,
-    extension: &Extension,
-    version: Option<&Version>,
-) -> Result<bool, EditError> {
-    let meant = |listed: &str| version.is_none_or(|version| version.as_str() == listed);
-    let mut listed = extension.wish.skip.iter();
-    if !listed.any(|version| meant(version.as_str())) {
-        return Ok(false);
-    }
-    edit_skip_list(root, extension, |list| {
-        list.retain(|item| !item.as_str().is_some_and(meant));
-    })
-}
-
-/// Changes the list in the drop-in, which hides what weaker files list and therefore repeats it.
-fn edit_skip_list(
-    root: &Root,
-    extension: &Extension,
-    change: impl FnOnce(&mut Array),
-) -> Result<bool, EditError> {
-    let entry = Entry::extension(root, &extension.name)?;
-    let drop_ins = entry.directory().join(format!("{}.d", entry.main_name()));
-    let file = drop_ins.join(SKIP_DROP_IN);
-    let mut document = parse(&file, entry.text(&file))?;
-    let list = document.get("skip").and_then(Item::as_array);
-    let mut list = list.cloned().unwrap_or_default();
-    for version in &extension.wish.skip {
-        let is_it = |item: &Value| item.as_str() == Some(version.as_str());
-        if !list.iter().any(is_it) {
-            list.push_formatted(on_own_line(version, "listed in a weaker file"));
-        }
-    }
-    change(&mut list);
-    list.set_trailing("\n");
-    list.set_trailing_comma(true);
-    document.insert("skip", Item::Value(Value::Array(list)));
-    write(&file, &document.to_string())
-}
-
-fn on_own_line(version: &Version, reason: &str) -> Value {
-    let reason: String = reason
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(400)
-        .collect();
-    Value::from(version.as_str()).decorated(format!("\n  # {reason}\n  "), "")
 }
 
 /// A catalog or an extension in the configuration.
