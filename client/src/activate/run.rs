@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::check;
-use super::links::LinkDirectory;
+use super::links::{LinkDirectory, LinkKind, links};
 use super::{ActivateError, Applied, Merge, Site, Switch};
 use crate::history::{Changed, ImageRef, Quarantined, Transaction};
 use crate::journal::{Change, Journal, Phase};
@@ -49,7 +49,10 @@ impl Run<'_> {
         };
         tracing::warn!(reason = %failure, "the merge failed, all links are put back");
         self.restore(&all, &[], &failure)?;
-        if let [only] = all.as_slice() {
+        // Alone already, unless something else has changed by merging anew.
+        if let [only] = all.as_slice()
+            && self.site.systemd.merged().is_ok_and(|now| now == *before)
+        {
             quarantine(only, failure, applied);
             return Ok(Vec::new());
         }
@@ -138,10 +141,14 @@ impl Run<'_> {
             .map(StagedImage::stored)
             .collect();
         let changed: BTreeSet<_> = steps.iter().map(|step| step.change.name.as_str()).collect();
-        let kept = before
+        // Others' extensions, and links that are gone since the last merge, may well be left out from now on.
+        let linked =
+            links(self.site.root, self.site.activation).map_err(|error| error.to_string())?;
+        let kept = linked
             .iter()
-            .map(String::as_str)
-            .filter(|name| !changed.contains(name));
+            .filter(|link| matches!(link.kind, LinkKind::Ours { .. }) && link.shadowed_by.is_none())
+            .map(|link| link.name.as_str())
+            .filter(|name| !changed.contains(name) && before.iter().any(|merged| merged == name));
         check::check(systemd, &images, kept)
     }
 

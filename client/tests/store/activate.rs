@@ -338,6 +338,32 @@ fn when_the_old_links_do_not_merge_either_nobody_is_quarantined() {
 }
 
 #[test]
+fn what_others_took_away_is_not_blamed_on_a_change() {
+    let host = Host::new();
+    let systemd = Rules::new(&host);
+    let site = host.site(&systemd);
+    let (a, b) = (host.image("a", "1"), host.image("b", "1"));
+    // Still merged, but its link is gone.
+    let gone = host.scratch.path("var/gone.raw");
+    std::fs::write(&gone, b"").unwrap();
+    systemd.merged.borrow_mut().insert("gone".to_owned(), gone);
+    let applied = apply(&site, &[switch("a", Some(&a))], RefreshPolicy::Always).unwrap();
+    assert!(
+        applied.quarantined.is_empty() && applied.changed.len() == 1,
+        "{applied:?}"
+    );
+    assert_eq!(systemd.merged().unwrap(), ["a"]);
+    // Merged until now, and left out for a reason of its own.
+    systemd.left_out.borrow_mut().push("a");
+    let applied = apply(&site, &[switch("b", Some(&b))], RefreshPolicy::Always).unwrap();
+    assert!(
+        applied.quarantined.is_empty() && applied.changed.len() == 1,
+        "{applied:?}"
+    );
+    assert_eq!(systemd.merged().unwrap(), ["b"]);
+}
+
+#[test]
 fn what_is_not_ours_is_never_touched() {
     let host = Host::new();
     let systemd = Rules::new(&host);
