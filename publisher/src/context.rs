@@ -20,6 +20,8 @@ pub enum Verdict {
     Good,
     /// Exit code 1: the command worked and what it found is bad, which it has said.
     Bad,
+    /// Exit code 4: the command worked, and a published catalog is not what it says, which it has said.
+    Unverified,
 }
 
 /// What commands return.

@@ -123,6 +123,13 @@ impl Failure {
         self
     }
 
+    /// One more cause, below the others.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.messages.push(cause.into());
+        self
+    }
+
     /// With the next step for whoever reads it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -155,7 +162,9 @@ impl From<sysext_durable::Error> for Failure {
     fn from(error: sysext_durable::Error) -> Self {
         let failure = Self::of(Kind::Failed, &error);
         match error.io_kind() {
-            Some(io::ErrorKind::StorageFull) => failure.hint("make room on that file system; nothing was published"),
+            Some(io::ErrorKind::StorageFull) => {
+                failure.hint("make room on that file system; nothing was published")
+            }
             _ => failure,
         }
     }
@@ -193,7 +202,8 @@ impl From<LocationError> for Failure {
 impl From<PublishedError> for Failure {
     fn from(error: PublishedError) -> Self {
         let PublishedError::Refresh { source, .. } = &error else {
-            return Self::of(Kind::Usage, &error).hint("`sysext-publish extension add NAME` adds one");
+            return Self::of(Kind::Usage, &error)
+                .hint("`sysext-publish extension add NAME` adds one");
         };
         let kind = match source {
             RefreshError::Remote { .. } => Kind::Host,
@@ -219,7 +229,9 @@ impl From<DraftError> for Failure {
     fn from(error: DraftError) -> Self {
         let kind = match &error {
             error if error.is_conflict() => Kind::Conflict,
-            DraftError::UnknownExtension(_) | DraftError::Prerelease { .. } | DraftError::Threshold { .. } => Kind::Usage,
+            DraftError::UnknownExtension(_)
+            | DraftError::Prerelease { .. }
+            | DraftError::Threshold { .. } => Kind::Usage,
             _ => Kind::Failed,
         };
         let failure = Self::of(kind, &error);
@@ -241,7 +253,9 @@ impl From<DraftError> for Failure {
 impl From<SignerError> for Failure {
     fn from(error: SignerError) -> Self {
         let kind = match &error {
-            SignerError::NoPassphrase(_) | SignerError::NoneThere { .. } | SignerError::EmptyPassphrase(_) => Kind::Usage,
+            SignerError::NoPassphrase(_)
+            | SignerError::NoneThere { .. }
+            | SignerError::EmptyPassphrase(_) => Kind::Usage,
             _ => Kind::Signing,
         };
         let failure = Self::of(kind, &error);
@@ -251,14 +265,20 @@ impl From<SignerError> for Failure {
             }
             SignerError::NoneThere { tried, .. } => {
                 let variables = tried.iter().filter_map(|(source, _)| match source {
-                    KeySource::Variable(name) => Some(format!("set {name} to the text of the key file")),
+                    KeySource::Variable(name) => {
+                        Some(format!("set {name} to the text of the key file"))
+                    }
                     _ => None,
                 });
                 variables.fold(failure, Self::hint)
             }
-            SignerError::Permissions { path, .. } => failure.hint(format!("chmod 600 {}", path.display())),
+            SignerError::Permissions { path, .. } => {
+                failure.hint(format!("chmod 600 {}", path.display()))
+            }
             SignerError::NoPublicHalf(_) => failure.hint("write cmd:PUBLIC.pub PROGRAM ARGUMENTS"),
-            SignerError::WrongKeys { .. } => failure.hint("`sysext-publish key list` shows which keys sign what"),
+            SignerError::WrongKeys { .. } => {
+                failure.hint("`sysext-publish key list` shows which keys sign what")
+            }
             _ if error.is_wrong_passphrase() => failure.hint("nothing was published"),
             _ => failure,
         }
@@ -269,7 +289,9 @@ impl From<DraftSignError> for Failure {
     fn from(error: DraftSignError) -> Self {
         match error {
             DraftSignError::Key(error) => error.into(),
-            error @ DraftSignError::Sign { .. } => Self::of(Kind::Signing, &error).hint("nothing was published"),
+            error @ DraftSignError::Sign { .. } => {
+                Self::of(Kind::Signing, &error).hint("nothing was published")
+            }
         }
     }
 }
@@ -278,9 +300,8 @@ impl From<ArrivalError> for Failure {
     fn from(error: ArrivalError) -> Self {
         match error {
             ArrivalError::Location(error) => error.into(),
-            ArrivalError::Changed(_) => {
-                Self::of(Kind::Failed, &error).hint("wait until whoever writes it is done; nothing was published")
-            }
+            ArrivalError::Changed(_) => Self::of(Kind::Failed, &error)
+                .hint("wait until whoever writes it is done; nothing was published"),
             error => Self::of(Kind::Failed, &error),
         }
     }

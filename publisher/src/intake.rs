@@ -61,7 +61,12 @@ struct Prepared {
 impl<'a> Intake<'a> {
     /// Images for the catalog of `session`, to `store`.
     #[must_use]
-    pub fn new(context: &'a Context, session: &'a Session, store: &'a dyn Store, request: Request) -> Self {
+    pub fn new(
+        context: &'a Context,
+        session: &'a Session,
+        store: &'a dyn Store,
+        request: Request,
+    ) -> Self {
         Self {
             context,
             session,
@@ -83,7 +88,10 @@ impl<'a> Intake<'a> {
         published: &mut Published<'_>,
         editor: &mut Editor,
     ) -> Result<bool, Failure> {
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<FileName>().ok());
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.parse::<FileName>().ok());
         let Some(extension) = name.and_then(|name| name.extension()) else {
             return Ok(false);
         };
@@ -110,7 +118,10 @@ impl<'a> Intake<'a> {
         editor: &mut Editor,
         arrivals: &mut Arrivals,
     ) -> Result<(), Failure> {
-        let Prepared { identity, candidate } = self.prepare(path)?;
+        let Prepared {
+            identity,
+            candidate,
+        } = self.prepare(path)?;
         load_index(&candidate.extension, published, editor)?;
         self.describe(&candidate, editor)?;
         for revision in 0..=MAX_REVISIONS {
@@ -131,19 +142,25 @@ impl<'a> Intake<'a> {
                 Err(error) => error,
             };
             if !(self.request.revision && conflict.is_conflict()) {
-                return Err(Failure::from(conflict).during(format!("{} can not be published", path.display())));
+                return Err(Failure::from(conflict)
+                    .during(format!("{} can not be published", path.display())));
             }
         }
         Err(Failure::new(
             Kind::Conflict,
-            format!("{} has {MAX_REVISIONS} revisions already", candidate.file_name),
+            format!(
+                "{} has {MAX_REVISIONS} revisions already",
+                candidate.file_name
+            ),
         ))
     }
 
     /// Keeps what was learnt about local files.
     pub fn remember(&self) {
         if let Err(error) = self.known.save() {
-            self.context.ui.warn(format_args!("digests of local files can not be remembered: {error}"));
+            self.context.ui.warn(format_args!(
+                "digests of local files can not be remembered: {error}"
+            ));
         }
     }
 
@@ -156,29 +173,49 @@ impl<'a> Intake<'a> {
         let identity = Identity::at(path)?;
         let (candidate, mut image) = candidate::read_image(path, &self.request.overrides)?;
         let findings = lint::check(&candidate, &mut image, &self.request.channels);
-        for finding in &findings {
-            let text = format!("{}: {} ({}); {}", path.display(), finding.message, finding.rule, finding.fix);
-            match finding.severity {
-                Severity::Error => self.context.ui.say(format_args!("lint: {text}")),
-                Severity::Warning => self.context.ui.warn(text),
-            }
+        for finding in findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Warning)
+        {
+            let text = format!(
+                "{}: {} ({}); {}",
+                path.display(),
+                finding.message,
+                finding.rule,
+                finding.fix
+            );
+            self.context.ui.warn(text);
         }
         if lint::has_errors(&findings) {
-            let rules: Vec<_> = findings
-                .iter()
-                .filter(|finding| finding.severity == Severity::Error)
-                .map(|finding| finding.rule)
-                .collect();
-            return Err(Failure::new(
+            let failure = Failure::new(
                 Kind::Failed,
-                format!("{} would hurt the hosts that install it: {}", path.display(), rules.join(", ")),
-            )
-            .hint(format!("`sysext-publish lint {}` shows them all; nothing was published", path.display())));
+                format!("{} would hurt the hosts that install it", path.display()),
+            );
+            let errors = findings
+                .iter()
+                .filter(|finding| finding.severity == Severity::Error);
+            return Err(errors.fold(failure, |failure, finding| {
+                let cause = format!("{} ({})", finding.message, finding.rule);
+                failure.because(cause).hint(finding.fix.clone())
+            }));
         }
-        for (what, origin) in &candidate.provenance {
-            self.context.ui.say(format_args!("{}: {what} from {origin}", path.display()));
-        }
-        let prepared = Prepared { identity, candidate };
+        let origins: Vec<_> = candidate
+            .provenance
+            .iter()
+            .map(|(what, origin)| format!("{what} from {origin}"))
+            .collect();
+        self.context.ui.say(format_args!(
+            "{}: {} {} {} ({})",
+            path.display(),
+            candidate.extension,
+            candidate.version,
+            candidate.architecture,
+            origins.join("; ")
+        ));
+        let prepared = Prepared {
+            identity,
+            candidate,
+        };
         self.prepared.insert(path.to_owned(), prepared.clone());
         Ok(prepared)
     }
@@ -186,14 +223,22 @@ impl<'a> Intake<'a> {
     fn describe(&self, candidate: &Candidate, editor: &mut Editor) -> Result<(), Failure> {
         let name = &candidate.extension;
         // An extension without a table in the configuration keeps what is said about it.
-        if let (Some(said), Some(index)) = (self.session.config.extension.get(name), editor.catalog().indexes.get(name)) {
-            let info = ExtensionIndex::read(name, index).map_err(DraftError::from)?.info;
+        if let (Some(said), Some(index)) = (
+            self.session.config.extension.get(name),
+            editor.catalog().indexes.get(name),
+        ) {
+            let info = ExtensionIndex::read(name, index)
+                .map_err(DraftError::from)?
+                .info;
             editor.describe(name, said.info(info))?;
         }
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is one thing of the image that take() has found out")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one thing of the image that take() has found out"
+    )]
     fn add(
         &mut self,
         path: &Path,
@@ -210,7 +255,8 @@ impl<'a> Intake<'a> {
             if !arrivals.contains_key(&file) {
                 let (config, ui) = (&self.session.config, &self.context.ui);
                 let arrival = arrival::bring(self.store, path, identity, &file, config, ui)?;
-                self.known.insert(&identity, arrival.sha256, self.context.now());
+                self.known
+                    .insert(&identity, arrival.sha256, self.context.now());
                 arrivals.insert(file.clone(), arrival);
             }
             match arrivals.get(&file) {
@@ -254,7 +300,10 @@ impl<'a> Intake<'a> {
 
     /// `SOURCE_DATE_EPOCH` where a reproducible build says it, else the image's own time; never in the future.
     fn released(&self, identity: Identity) -> UtcTime {
-        let epoch = self.context.variable("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok());
+        let epoch = self
+            .context
+            .variable("SOURCE_DATE_EPOCH")
+            .and_then(|text| text.parse().ok());
         UtcTime::from_unix(epoch.unwrap_or(identity.modified.0)).min(self.context.now())
     }
 }
@@ -273,7 +322,9 @@ fn load_index(
             editor.load_index(extension, index);
             Ok(())
         }
-        Err(PublishedError::NoSuchExtension { .. }) => Err(DraftError::UnknownExtension(extension.clone()).into()),
+        Err(PublishedError::NoSuchExtension { .. }) => {
+            Err(DraftError::UnknownExtension(extension.clone()).into())
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -284,7 +335,9 @@ fn revised(candidate: &Candidate, revision: u32) -> Result<(FileName, Version), 
         return Ok((candidate.file_name.clone(), candidate.version.clone()));
     }
     let wrong = |error: &dyn std::error::Error| Failure::of(Kind::Usage, error);
-    let version: Version = format!("{}-{revision}", candidate.version).parse().map_err(|error| wrong(&error))?;
+    let version: Version = format!("{}-{revision}", candidate.version)
+        .parse()
+        .map_err(|error| wrong(&error))?;
     let (extension, variant) = (&candidate.extension, candidate.variant.as_deref());
     let file = Image::file_name(extension, &version, variant, &candidate.architecture);
     Ok((file.map_err(|error| wrong(&error))?, version))

@@ -34,7 +34,10 @@ impl KnownFiles {
     #[must_use]
     pub fn load(directory: Option<&PathBuf>) -> Self {
         let read = |directory: &PathBuf| {
-            let bytes = Dir::open_existing(directory).ok()??.read(FILE, MAX_BYTES).ok()??;
+            let bytes = Dir::open_existing(directory)
+                .ok()??
+                .read(FILE, MAX_BYTES)
+                .ok()??;
             serde_json::from_slice(&bytes).ok()
         };
         Self {
@@ -113,6 +116,10 @@ mod tests {
         let known = KnownFiles::load(Some(&directory));
         assert_eq!(known.get(&identity(100)), Some(digest));
         assert_eq!(known.get(&identity(101)), None);
-        assert_eq!(known.get(&identity(199)), None, "too fresh to be told from a later write");
+        assert_eq!(
+            known.get(&identity(199)),
+            None,
+            "too fresh to be told from a later write"
+        );
     }
 }

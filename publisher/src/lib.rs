@@ -47,6 +47,7 @@ pub fn run(cli: cli::Cli, environment: Environment) -> ExitCode {
     match cmd::run(&context, cli.command) {
         Ok(Verdict::Good) => ExitCode::SUCCESS,
         Ok(Verdict::Bad) => ExitCode::from(1),
+        Ok(Verdict::Unverified) => failure::Kind::Unverified.into(),
         Err(failure) => {
             context.ui.fail(&failure);
             failure.kind.into()

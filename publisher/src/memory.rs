@@ -71,7 +71,8 @@ impl Memory {
     pub fn open(pinned_root: Vec<u8>, directory: Option<Dir>) -> sysext_durable::Result<Self> {
         let mut root = pinned_root;
         if let Some(directory) = &directory
-            && let Some(seen) = directory.read(&CachedFile::Root.storage_name(), Limits::default().root)?
+            && let Some(seen) =
+                directory.read(&CachedFile::Root.storage_name(), Limits::default().root)?
             && let (Ok(pinned), Ok(later)) = (verify_first_root(&root), verify_first_root(&seen))
             && later.version >= pinned.version
         {
@@ -97,7 +98,10 @@ impl Memory {
 }
 
 fn is_remembered(file: &CachedFile) -> bool {
-    matches!(file, CachedFile::Root | CachedFile::Timestamp | CachedFile::Snapshot)
+    matches!(
+        file,
+        CachedFile::Root | CachedFile::Timestamp | CachedFile::Snapshot
+    )
 }
 
 impl Cache for Memory {
@@ -120,7 +124,12 @@ impl Cache for Memory {
         Ok(bytes)
     }
 
-    fn save(&mut self, file: &CachedFile, _: MetadataVersion, bytes: &[u8]) -> Result<(), Self::Error> {
+    fn save(
+        &mut self,
+        file: &CachedFile,
+        _: MetadataVersion,
+        bytes: &[u8],
+    ) -> Result<(), Self::Error> {
         let inner = &mut *self.0.borrow_mut();
         if let Some(directory) = inner.directory.as_ref().filter(|_| is_remembered(file)) {
             directory.write(&file.storage_name(), bytes, 0o644)?;

@@ -72,7 +72,11 @@ impl<'a> Published<'a> {
     ///
     /// # Errors
     /// When it is not there, can not be verified, or is older than what `memory` has seen.
-    pub fn read(location: &'a dyn Location, memory: Memory, now: UtcTime) -> Result<Self, PublishedError> {
+    pub fn read(
+        location: &'a dyn Location,
+        memory: Memory,
+        now: UtcTime,
+    ) -> Result<Self, PublishedError> {
         Self::read_with(location, memory, now, ExpiryPolicy::Ignore)
     }
 
@@ -80,7 +84,11 @@ impl<'a> Published<'a> {
     ///
     /// # Errors
     /// As [`read`](Self::read), and when something has expired.
-    pub fn read_as_host(location: &'a dyn Location, memory: Memory, now: UtcTime) -> Result<Self, PublishedError> {
+    pub fn read_as_host(
+        location: &'a dyn Location,
+        memory: Memory,
+        now: UtcTime,
+    ) -> Result<Self, PublishedError> {
         Self::read_with(location, memory, now, ExpiryPolicy::Enforce)
     }
 
@@ -91,7 +99,12 @@ impl<'a> Published<'a> {
         expiry: ExpiryPolicy,
     ) -> Result<Self, PublishedError> {
         let clock = Clock { now, expiry };
-        let fresh = workflow::refresh(Some(Reader::new(location)), memory.clone(), clock, Limits::default());
+        let fresh = workflow::refresh(
+            Some(Reader::new(location)),
+            memory.clone(),
+            clock,
+            Limits::default(),
+        );
         Ok(Self {
             location: location.name(),
             fresh: fresh.map_err(|source| PublishedError::Refresh {
@@ -111,9 +124,17 @@ impl<'a> Published<'a> {
     /// The extensions it has, in the order of its table of contents.
     #[must_use]
     pub fn extensions(&self) -> Vec<ExtensionName> {
-        let delegations = self.stage().targets().and_then(|targets| targets.delegations.as_ref());
-        let roles = delegations.map(|delegations| delegations.roles.as_slice()).unwrap_or_default();
-        roles.iter().filter_map(|role| role.name.as_str().parse().ok()).collect()
+        let delegations = self
+            .stage()
+            .targets()
+            .and_then(|targets| targets.delegations.as_ref());
+        let roles = delegations
+            .map(|delegations| delegations.roles.as_slice())
+            .unwrap_or_default();
+        roles
+            .iter()
+            .filter_map(|role| role.name.as_str().parse().ok())
+            .collect()
     }
 
     /// The index of one extension.

@@ -73,7 +73,9 @@ pub enum SelfCheckError {
         extension: ExtensionName,
     },
     /// The bytes at the host are others.
-    #[error("{file}: the bytes at the host are not those that were read: sha256 {found}, {expected} was expected")]
+    #[error(
+        "{file}: the bytes at the host are not those that were read: sha256 {found}, {expected} was expected"
+    )]
     OtherBytes {
         /// The file.
         file: FileName,
@@ -104,7 +106,10 @@ pub struct Before<'a> {
 ///
 /// # Errors
 /// When a host would refuse it.
-pub fn check<'a>(mut tree: StagedTree<'a>, before: &Before<'_>) -> Result<Publishable<'a>, SelfCheckError> {
+pub fn check<'a>(
+    mut tree: StagedTree<'a>,
+    before: &Before<'_>,
+) -> Result<Publishable<'a>, SelfCheckError> {
     let of_root = |bytes: &[u8]| Documents::from([(CachedFile::Root, bytes.to_vec())]);
     let mut hosts = vec![("a new host", of_root(before.first_root))];
     if let Some(root) = before.published.get(&CachedFile::Root) {
@@ -119,7 +124,8 @@ pub fn check<'a>(mut tree: StagedTree<'a>, before: &Before<'_>) -> Result<Publis
         };
         let memory = Memory::of_documents(documents);
         let clock = Clock::enforcing(before.now);
-        let mut fresh = workflow::refresh(Some(overlay), memory, clock, Limits::default()).map_err(refused)?;
+        let mut fresh =
+            workflow::refresh(Some(overlay), memory, clock, Limits::default()).map_err(refused)?;
         for name in &tree.extensions {
             check_index(&mut fresh, name, &tree).map_err(|problem| match problem {
                 Problem::Refused(source) => refused(source),
@@ -156,15 +162,25 @@ fn check_index(
     let index = find_index(fresh, name).map_err(Problem::Refused)?;
     let index = index.ok_or_else(|| SelfCheckError::IndexNotFound(name.clone()))?;
     let index = ExtensionIndex::read(name, &index).map_err(SelfCheckError::from)?;
-    let new = |file: &str| tree.images.iter().any(|(arrival, _)| arrival.file.as_str() == file);
+    let new = |file: &str| {
+        tree.images
+            .iter()
+            .any(|(arrival, _)| arrival.file.as_str() == file)
+    };
     if let Some(ignored) = index.ignored.iter().find(|ignored| new(&ignored.file)) {
         return Err(Problem::Other(SelfCheckError::Ignored {
             file: ignored.file.clone(),
             reason: ignored.reason.clone(),
         }));
     }
-    for (arrival, _) in tree.images.iter().filter(|(_, extension)| extension == name) {
-        let found = fresh.find_target(&(&arrival.file).into()).map_err(Problem::Refused)?;
+    for (arrival, _) in tree
+        .images
+        .iter()
+        .filter(|(_, extension)| extension == name)
+    {
+        let found = fresh
+            .find_target(&(&arrival.file).into())
+            .map_err(Problem::Refused)?;
         let good = found.is_some_and(|(role, target)| {
             role == Some(RoleName::from(name))
                 && target.length == arrival.length

@@ -50,12 +50,16 @@ pub struct Report {
 }
 
 impl Report {
-    /// For people.
+    /// For people; `nothing` says why nothing was to be done.
     #[must_use]
-    pub fn text(&self) -> String {
-        let mut text: String = self.changes.iter().map(|change| format!("{change}\n")).collect();
+    pub fn text(&self, nothing: &str) -> String {
+        let mut text: String = self
+            .changes
+            .iter()
+            .map(|change| format!("{change}\n"))
+            .collect();
         text.push_str(match (self.changed, self.dry_run) {
-            (false, _) => "nothing to do: everything is published already\n",
+            (false, _) => return format!("nothing to do: {nothing}\n"),
             (true, true) => "nothing was published (--dry-run)\n",
             (true, false) => "published\n",
         });
@@ -77,7 +81,8 @@ impl Session {
             None => None,
         };
         let pinned_root = pinned_root.ok_or_else(|| {
-            Failure::from(ConfigError::Missing(root)).hint("it is the first root, as `init` wrote it: restore it from version control")
+            Failure::from(ConfigError::Missing(root))
+                .hint("it is the first root, as `init` wrote it: restore it from version control")
         })?;
         let memory = memory::directory(context, &config.id, &pinned_root);
         Ok(Self {
@@ -93,7 +98,10 @@ impl Session {
     /// # Errors
     /// When it can not be written.
     pub fn store(&self, context: &Context) -> Result<Box<dyn Store>, Failure> {
-        Ok(location::open_store(&self.config.location, &context.directory())?)
+        Ok(location::open_store(
+            &self.config.location,
+            &context.directory(),
+        )?)
     }
 
     /// Where the published catalog is read: `--base`, or the location.
@@ -111,7 +119,11 @@ impl Session {
     ///
     /// # Errors
     /// When it can not be verified, or is older than what this machine has seen.
-    pub fn published<'a>(&self, context: &Context, base: &'a dyn Location) -> Result<Published<'a>, Failure> {
+    pub fn published<'a>(
+        &self,
+        context: &Context,
+        base: &'a dyn Location,
+    ) -> Result<Published<'a>, Failure> {
         let directory = match &self.memory {
             Some(path) => Some(Dir::create_all(path, 0o700)?),
             None => {
@@ -132,8 +144,20 @@ impl Session {
     /// When `root.json` is none.
     pub fn descriptor(&self) -> Result<Descriptor, Failure> {
         let first = verify_first_root(&self.pinned_root);
-        let first = first.map_err(|error| Failure::of(Kind::Unverified, &error).during(format!("{ROOT_FILE} is not a root")))?;
-        Ok(descriptor(&self.config, first.version(), Sha256Digest::of(&self.pinned_root)))
+        let first = first.map_err(|error| {
+            Failure::of(Kind::Unverified, &error).during(format!("{ROOT_FILE} is not a root"))
+        })?;
+        Ok(descriptor(
+            &self.config,
+            first.version(),
+            Sha256Digest::of(&self.pinned_root),
+        ))
+    }
+
+    /// The vendor's own copy of the first root.
+    #[must_use]
+    pub fn pinned_root(&self) -> &[u8] {
+        &self.pinned_root
     }
 
     /// Where digests of local files are remembered, if anywhere.
@@ -163,7 +187,9 @@ impl Session {
         for attempt in 1..=ATTEMPTS {
             let expected = upload::timestamp(store)?;
             let mut published = self.published(context, base)?;
-            let catalog = published.catalog().ok_or_else(|| Failure::new(Kind::Unverified, "targets.json is not there"))?;
+            let catalog = published
+                .catalog()
+                .ok_or_else(|| Failure::new(Kind::Unverified, "targets.json is not there"))?;
             let mut editor = Editor::new(catalog, context.now(), self.config.expires);
             edit(&mut published, &mut editor, &mut arrivals)?;
             let Some(draft) = editor.finish()? else {
@@ -203,7 +229,9 @@ impl Session {
                     });
                 }
                 Err(UploadError::Lost) if attempt < ATTEMPTS => {
-                    context.ui.say("somebody else has published meanwhile; starting over");
+                    context
+                        .ui
+                        .say("somebody else has published meanwhile; starting over");
                     std::thread::sleep(jitter(attempt));
                 }
                 Err(error) => return Err(error.into()),
@@ -215,7 +243,11 @@ impl Session {
 
 /// The descriptor of a catalog.
 #[must_use]
-pub fn descriptor(config: &Config, root_version: MetadataVersion, fingerprint: Sha256Digest) -> Descriptor {
+pub fn descriptor(
+    config: &Config,
+    root_version: MetadataVersion,
+    fingerprint: Sha256Digest,
+) -> Descriptor {
     Descriptor {
         schema: SCHEMA,
         id: config.id.clone(),
@@ -238,7 +270,9 @@ fn remember(mut memory: Memory, uploaded: &Uploaded, context: &Context) {
             RemoteFile::Snapshot(None) | RemoteFile::Targets(..) => continue,
         };
         if let Err(error) = memory.save(&file, version, bytes) {
-            context.ui.warn(format_args!("what was published can not be remembered on this machine: {error}"));
+            context.ui.warn(format_args!(
+                "what was published can not be remembered on this machine: {error}"
+            ));
         }
     }
 }

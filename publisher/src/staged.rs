@@ -77,7 +77,10 @@ impl<'a> StagedTree<'a> {
         let mut documents = Vec::new();
         for (name, document) in indexes {
             let version = catalog.indexes.get(&name).map(Role::version);
-            documents.push((RemoteFile::Targets(Some(RoleName::from(&name)), version), document.into_bytes()));
+            documents.push((
+                RemoteFile::Targets(Some(RoleName::from(&name)), version),
+                document.into_bytes(),
+            ));
         }
         if let Some(document) = targets {
             let file = RemoteFile::Targets(None, Some(catalog.targets.version));
@@ -88,7 +91,10 @@ impl<'a> StagedTree<'a> {
             documents.push((file, document.into_bytes()));
         }
         if let Some(document) = root {
-            documents.push((RemoteFile::Root(catalog.root.version), document.into_bytes()));
+            documents.push((
+                RemoteFile::Root(catalog.root.version),
+                document.into_bytes(),
+            ));
         }
         Ok(Self {
             documents,
@@ -106,6 +112,8 @@ impl<'a> StagedTree<'a> {
             return Some(&self.timestamp);
         }
         let mut documents = self.documents.iter();
-        documents.find(|(other, _)| other == file).map(|(_, bytes)| bytes.as_slice())
+        documents
+            .find(|(other, _)| other == file)
+            .map(|(_, bytes)| bytes.as_slice())
     }
 }

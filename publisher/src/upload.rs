@@ -87,7 +87,9 @@ pub fn upload(
 
 /// A root is never replaced: hosts may have it. The same bytes, from a run that failed, are fine.
 fn put_root(store: &dyn Store, place: Place, bytes: &[u8]) -> Result<(), UploadError> {
-    if store.put_new(&place, bytes)? || store.read(&place, Limits::default().root)?.as_deref() == Some(bytes) {
+    if store.put_new(&place, bytes)?
+        || store.read(&place, Limits::default().root)?.as_deref() == Some(bytes)
+    {
         return Ok(());
     }
     Err(UploadError::RootThere(place))

@@ -87,7 +87,9 @@ impl Words {
 /// When an image may not be published, or nothing can be.
 pub fn run(context: &Context, args: Args) -> Outcome {
     if args.images.len() > 1 && (args.name.is_some() || args.version.is_some()) {
-        return Err(Failure::usage("--name and --version are about one image, and several are given"));
+        return Err(Failure::usage(
+            "--name and --version are about one image, and several are given",
+        ));
     }
     let mut session = Session::open(context)?;
     session.config.zstd_level = args.words.zstd_level.unwrap_or(session.config.zstd_level);
@@ -107,6 +109,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         images.try_for_each(|image| intake.take(image, published, editor, arrivals))
     })?;
     intake.remember();
-    context.ui.data("add", &report, || report.text());
+    context.ui.data("add", &report, || {
+        report.text("everything is published already")
+    });
     Ok(Verdict::Good)
 }

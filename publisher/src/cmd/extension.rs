@@ -72,13 +72,19 @@ fn add(context: &Context, args: Add) -> Outcome {
     session.config = edited(context, name, &members)?;
     let store = session.store(context)?;
     let said = session.config.extension(name);
-    let sources = if said.key.is_empty() { &session.config.keys.release } else { &said.key };
+    let sources = if said.key.is_empty() {
+        &session.config.keys.release
+    } else {
+        &said.key
+    };
     let report = session.reconcile(context, store.as_ref(), |published, editor, _| {
         let there = editor.catalog().index_keys(name).is_some();
         let mut info = Default::default();
         if there {
             let index = published.index(name)?;
-            info = ExtensionIndex::read(name, &index).map_err(DraftError::from)?.info;
+            info = ExtensionIndex::read(name, &index)
+                .map_err(DraftError::from)?
+                .info;
             editor.load_index(name, index);
         }
         let key = first_there(&session, sources)?;
@@ -89,7 +95,9 @@ fn add(context: &Context, args: Add) -> Outcome {
         changed |= edit::extension(&context.globals.config, name, &members)?;
     }
     let report = crate::session::Report { changed, ..report };
-    context.ui.data("extension add", &report, || report.text());
+    context.ui.data("extension add", &report, || {
+        report.text("it is there already, and is said to be the same")
+    });
     Ok(Verdict::Good)
 }
 
@@ -101,7 +109,8 @@ fn own_key(context: &Context, args: &Add) -> Result<Option<String>, Failure> {
             Err(error) => {
                 let failure = Failure::of(Kind::Usage, &error);
                 return Err(if text.ends_with(".pub") {
-                    failure.hint("its first, empty index must be signed: the private half is needed")
+                    failure
+                        .hint("its first, empty index must be signed: the private half is needed")
                 } else {
                     failure
                 });
@@ -115,7 +124,8 @@ fn own_key(context: &Context, args: &Add) -> Result<Option<String>, Failure> {
     let relative = PathBuf::from(format!("keys/ci/{}.pem", args.name));
     let key = NewKey::generate(&context.directory().join(&relative))?;
     if key.exists().is_none() && !context.globals.dry_run {
-        let encryption = new_key_encryption(context, !args.unencrypted, &relative.display().to_string())?;
+        let encryption =
+            new_key_encryption(context, !args.unencrypted, &relative.display().to_string())?;
         key.write(encryption.borrowed())?;
         context.ui.say(format_args!("made {}", relative.display()));
     }
@@ -139,13 +149,22 @@ fn members<'a>(args: &'a Add, own_key: Option<&'a String>) -> Members<'a> {
 }
 
 /// The configuration as it will be.
-fn edited(context: &Context, name: &ExtensionName, members: &Members<'_>) -> Result<Config, Failure> {
+fn edited(
+    context: &Context,
+    name: &ExtensionName,
+    members: &Members<'_>,
+) -> Result<Config, Failure> {
     let path = &context.globals.config;
-    Ok(Config::read_with(path, |text| edit::with_extension(text, name, members))?)
+    Ok(Config::read_with(path, |text| {
+        edit::with_extension(text, name, members)
+    })?)
 }
 
 /// The public half of the first source that is there.
-fn first_there(session: &Session, sources: &[KeySource]) -> Result<sysext_formats::key::PublicKey, Failure> {
+fn first_there(
+    session: &Session,
+    sources: &[KeySource],
+) -> Result<sysext_formats::key::PublicKey, Failure> {
     let mut last = Failure::usage("no key is configured for it");
     for source in sources {
         match session.ring.public_key(source) {
@@ -167,22 +186,38 @@ fn list(context: &Context) -> Outcome {
     let session = Session::open(context)?;
     let base = session.base(context)?;
     let published = session.published(context, base.as_ref())?;
-    let catalog = published.catalog().ok_or_else(|| Failure::new(Kind::Unverified, "targets.json is not there"))?;
+    let catalog = published
+        .catalog()
+        .ok_or_else(|| Failure::new(Kind::Unverified, "targets.json is not there"))?;
     let info = CatalogInfo::read("targets", &catalog.targets).map_err(DraftError::from)?;
     let listed: Vec<_> = catalog
         .extensions()
         .map(|name| Listed {
-            summary: info.extensions.get(&name).map(|entry| entry.summary.clone()).unwrap_or_default(),
-            keys: catalog.index_keys(&name).map(|keys| keys.keyids.clone()).unwrap_or_default(),
+            summary: info
+                .extensions
+                .get(&name)
+                .map(|entry| entry.summary.clone())
+                .unwrap_or_default(),
+            keys: catalog
+                .index_keys(&name)
+                .map(|keys| keys.keyids.clone())
+                .unwrap_or_default(),
             name,
         })
         .collect();
-    context.ui.data("extension list", &serde_json::json!({"extensions": listed}), || {
-        let line = |entry: &Listed| {
-            let keys: Vec<_> = entry.keys.iter().map(KeyId::short).collect();
-            format!("{:<24} {}  {}", entry.name, keys.join(" "), entry.summary).trim_end().to_owned() + "\n"
-        };
-        listed.iter().map(line).collect()
-    });
+    context.ui.data(
+        "extension list",
+        &serde_json::json!({"extensions": listed}),
+        || {
+            let line = |entry: &Listed| {
+                let keys: Vec<_> = entry.keys.iter().map(KeyId::short).collect();
+                format!("{:<24} {}  {}", entry.name, keys.join(" "), entry.summary)
+                    .trim_end()
+                    .to_owned()
+                    + "\n"
+            };
+            listed.iter().map(line).collect()
+        },
+    );
     Ok(Verdict::Good)
 }

@@ -18,7 +18,9 @@ use crate::location::{self, Place, Store};
 use crate::memory::Documents;
 use crate::selfcheck::{self, Before};
 use crate::session;
-use crate::signer::{NewKey, Roster, SignedDraft, SignerError, Signers, create, new_key_encryption};
+use crate::signer::{
+    NewKey, Roster, SignedDraft, SignerError, Signers, create, new_key_encryption,
+};
 use crate::staged::{Arrivals, StagedTree};
 use crate::upload;
 
@@ -70,9 +72,13 @@ struct Keys {
 pub fn run(context: &Context, mut args: Args) -> Outcome {
     let team = args.profile == Profile::Team;
     let root_keys = args.root_keys.unwrap_or(if team { 3 } else { 2 });
-    let threshold = args.root_threshold.unwrap_or(if team { 2 } else { 1 }.min(root_keys));
+    let threshold = args
+        .root_threshold
+        .unwrap_or(if team { 2 } else { 1 }.min(root_keys));
     if !(1..=MAX_ROOT_KEYS).contains(&root_keys) {
-        return Err(Failure::usage(format!("--root-keys {root_keys}: 1 to {MAX_ROOT_KEYS} are possible")));
+        return Err(Failure::usage(format!(
+            "--root-keys {root_keys}: 1 to {MAX_ROOT_KEYS} are possible"
+        )));
     }
     args.extensions.sort();
     args.extensions.dedup();
@@ -86,16 +92,21 @@ pub fn run(context: &Context, mut args: Args) -> Outcome {
         root_keys,
     }
     .text();
-    let config: Config = toml::from_str(&text).map_err(|error| Failure::of(Kind::Failed, &error))?;
+    let config: Config =
+        toml::from_str(&text).map_err(|error| Failure::of(Kind::Failed, &error))?;
     let keys = Keys::generate(context, root_keys)?;
     refuse_what_is_there(context, &keys)?;
     let draft = first(context, &config, &keys, u64::from(threshold), team)?;
     if context.globals.dry_run {
         let changes = &draft.changes;
-        context.ui.data("init", &json!({"changed": true, "dry_run": true, "changes": changes}), || {
-            let lines: String = changes.iter().map(|change| format!("{change}\n")).collect();
-            format!("{lines}nothing was made (--dry-run)\n")
-        });
+        context.ui.data(
+            "init",
+            &json!({"changed": true, "dry_run": true, "changes": changes}),
+            || {
+                let lines: String = changes.iter().map(|change| format!("{change}\n")).collect();
+                format!("{lines}nothing was made (--dry-run)\n")
+            },
+        );
         return Ok(Verdict::Good);
     }
     let encryption = new_key_encryption(context, !args.unencrypted, "the root keys")?;
@@ -104,7 +115,10 @@ pub fn run(context: &Context, mut args: Args) -> Outcome {
     refuse_catalog(store.as_ref())?;
 
     let signed = SignedDraft::new(draft, &keys)?;
-    let root = signed.root_bytes().ok_or_else(|| Failure::new(Kind::Failed, "no root was made"))?.to_vec();
+    let root = signed
+        .root_bytes()
+        .ok_or_else(|| Failure::new(Kind::Failed, "no root was made"))?
+        .to_vec();
     let fingerprint = Sha256Digest::of(&root);
     let mut arrivals = Arrivals::new();
     let descriptor = session::descriptor(&config, MetadataVersion::ONE, fingerprint);
@@ -126,10 +140,18 @@ pub fn run(context: &Context, mut args: Args) -> Outcome {
     let directory = context.directory();
     let ignore = directory.join("keys/.gitignore");
     if ignore.symlink_metadata().is_err() {
-        create(&ignore, b"# Private keys never go into version control.\n*\n", 0o644)?;
+        create(
+            &ignore,
+            b"# Private keys never go into version control.\n*\n",
+            0o644,
+        )?;
     }
     create(&context.globals.config, text.as_bytes(), 0o644)?;
-    create(&context.globals.config.with_file_name(ROOT_FILE), &root, 0o644)?;
+    create(
+        &context.globals.config.with_file_name(ROOT_FILE),
+        &root,
+        0o644,
+    )?;
     upload::upload(store.as_ref(), publishable, None, config.hashed_names)?;
     report(context, &args, &store.name(), fingerprint);
     Ok(Verdict::Good)
@@ -138,7 +160,8 @@ pub fn run(context: &Context, mut args: Args) -> Outcome {
 impl Keys {
     fn generate(context: &Context, root_keys: u8) -> Result<Self, Failure> {
         let keys = context.directory().join("keys");
-        let root = (1..=root_keys).map(|number| NewKey::generate(&keys.join(format!("offline/root-{number}.pem"))));
+        let root = (1..=root_keys)
+            .map(|number| NewKey::generate(&keys.join(format!("offline/root-{number}.pem"))));
         Ok(Self {
             root: root.collect::<Result<_, _>>()?,
             release: NewKey::generate(&keys.join("ci/release.pem"))?,
@@ -155,7 +178,11 @@ impl Roster for Keys {
     fn targets(&self, draft: &Draft) -> Result<Signers, SignerError> {
         let roles = &draft.catalog.root.roles;
         let by_root = roles.targets.keyids == roles.root.keyids;
-        Ok(if by_root { signers(&self.root) } else { signers([&self.release]) })
+        Ok(if by_root {
+            signers(&self.root)
+        } else {
+            signers([&self.release])
+        })
     }
 
     fn online(&self, _: &Draft) -> Result<Signers, SignerError> {
@@ -174,8 +201,14 @@ fn signers<'a>(keys: impl IntoIterator<Item = &'a NewKey>) -> Signers {
 fn refuse_what_is_there(context: &Context, keys: &Keys) -> Result<(), Failure> {
     let config = context.globals.config.clone();
     let files = [config.with_file_name(ROOT_FILE), config];
-    let files = files.into_iter().filter(|path| path.symlink_metadata().is_ok());
-    let keys = keys.root.iter().chain([&keys.release, &keys.online]).filter_map(NewKey::exists);
+    let files = files
+        .into_iter()
+        .filter(|path| path.symlink_metadata().is_ok());
+    let keys = keys
+        .root
+        .iter()
+        .chain([&keys.release, &keys.online])
+        .filter_map(NewKey::exists);
     match files.chain(keys).next() {
         None => Ok(()),
         Some(path) => Err(there(&path.display().to_string())),
@@ -184,7 +217,11 @@ fn refuse_what_is_there(context: &Context, keys: &Keys) -> Result<(), Failure> {
 
 fn refuse_catalog(store: &dyn Store) -> Result<(), Failure> {
     let first_root = Place::Metadata(RemoteFile::Root(MetadataVersion::ONE));
-    for place in [Place::Metadata(RemoteFile::Timestamp), first_root, Place::Descriptor] {
+    for place in [
+        Place::Metadata(RemoteFile::Timestamp),
+        first_root,
+        Place::Descriptor,
+    ] {
         if store.open(&place)?.is_some() {
             return Err(there(&format!("{place} at {}", store.name())));
         }
@@ -202,7 +239,11 @@ fn refuse_inside(context: &Context, location: &str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::of(Kind::Failed, &error);
     let here = context.directory().canonicalize().map_err(failed)?;
     // A location that is no path is none that the keys could be in.
-    let Ok(tree) = context.directory().join(location.trim_start_matches("file://")).canonicalize() else {
+    let Ok(tree) = context
+        .directory()
+        .join(location.trim_start_matches("file://"))
+        .canonicalize()
+    else {
         return Ok(());
     };
     if here.starts_with(&tree) {
@@ -216,7 +257,13 @@ fn refuse_inside(context: &Context, location: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn first(context: &Context, config: &Config, keys: &Keys, threshold: u64, team: bool) -> Result<Draft, Failure> {
+fn first(
+    context: &Context,
+    config: &Config,
+    keys: &Keys,
+    threshold: u64,
+    team: bool,
+) -> Result<Draft, Failure> {
     let public = |key: &NewKey| key.secret.public_key().clone();
     let info = |extension: &Extension| extension.info(Default::default());
     let first = First {
@@ -228,7 +275,11 @@ fn first(context: &Context, config: &Config, keys: &Keys, threshold: u64, team: 
             targets_by_root: team,
         },
         title: &config.title,
-        extensions: config.extension.iter().map(|(name, said)| (name.clone(), info(said))).collect(),
+        extensions: config
+            .extension
+            .iter()
+            .map(|(name, said)| (name.clone(), info(said)))
+            .collect(),
         expires: config.expires,
         now: context.now(),
     };
@@ -236,13 +287,19 @@ fn first(context: &Context, config: &Config, keys: &Keys, threshold: u64, team: 
 }
 
 fn report(context: &Context, args: &Args, location: &str, fingerprint: Sha256Digest) {
-    let url = args.url.first().map(|url| url.as_str().trim_end_matches('/')).unwrap_or_default();
+    let url = args
+        .url
+        .first()
+        .map(|url| url.as_str().trim_end_matches('/'))
+        .unwrap_or_default();
     let trust = format!("{url}#sha256={fingerprint}");
     let document = json!({
         "changed": true, "location": location, "fingerprint": fingerprint, "trust": trust,
         "config": context.globals.config,
     });
-    context.ui.data("init", &document, || text(context, args, location, &trust));
+    context
+        .ui
+        .data("init", &document, || text(context, args, location, &trust));
 }
 
 fn text(context: &Context, args: &Args, location: &str, trust: &str) -> String {

@@ -37,7 +37,11 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     session.config.zstd_level = args.words.zstd_level.unwrap_or(session.config.zstd_level);
     let images = images(&args.directory)?;
     if images.is_empty() {
-        context.ui.warn(format_args!("{} holds no images (*.{})", args.directory.display(), SUFFIXES.join(", *.")));
+        context.ui.warn(format_args!(
+            "{} holds no images (*.{})",
+            args.directory.display(),
+            SUFFIXES.join(", *.")
+        ));
     }
     let store = session.store(context)?;
     let request = Request {
@@ -54,7 +58,9 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         Ok(())
     })?;
     intake.remember();
-    context.ui.data("sync", &report, || report.text());
+    context.ui.data("sync", &report, || {
+        report.text("everything is published already")
+    });
     Ok(Verdict::Good)
 }
 
@@ -64,10 +70,16 @@ fn images(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     for entry in WalkDir::new(directory).sort_by_file_name().max_depth(16) {
         let entry = entry.map_err(|error| Failure::of(Kind::Failed, &error))?;
         let name = entry.file_name().to_string_lossy();
-        let suffix = Path::new(name.as_ref()).extension().and_then(|suffix| suffix.to_str());
+        let suffix = Path::new(name.as_ref())
+            .extension()
+            .and_then(|suffix| suffix.to_str());
         // A link to a file is an image too; what it leads to is looked at when it is read.
-        let is_file = entry.file_type().is_file() || entry.path_is_symlink() && entry.path().is_file();
-        if is_file && !name.starts_with('.') && suffix.is_some_and(|suffix| SUFFIXES.contains(&suffix)) {
+        let is_file =
+            entry.file_type().is_file() || entry.path_is_symlink() && entry.path().is_file();
+        if is_file
+            && !name.starts_with('.')
+            && suffix.is_some_and(|suffix| SUFFIXES.contains(&suffix))
+        {
             images.push(entry.into_path());
         }
     }

@@ -18,7 +18,11 @@ pub struct Members<'a> {
 ///
 /// # Errors
 /// When the text is no TOML.
-pub fn with_extension(text: &str, name: &ExtensionName, members: &Members<'_>) -> Result<String, toml_edit::TomlError> {
+pub fn with_extension(
+    text: &str,
+    name: &ExtensionName,
+    members: &Members<'_>,
+) -> Result<String, toml_edit::TomlError> {
     let mut document: DocumentMut = text.parse()?;
     let extensions = document.entry("extension").or_insert_with(|| {
         let mut table = Table::new();
@@ -39,7 +43,10 @@ pub fn with_extension(text: &str, name: &ExtensionName, members: &Members<'_>) -
         table.insert("channels", value(channels));
         extensions.insert(name.as_str(), Item::Table(table));
     }
-    if let Some(table) = extensions.get_mut(name.as_str()).and_then(Item::as_table_like_mut) {
+    if let Some(table) = extensions
+        .get_mut(name.as_str())
+        .and_then(Item::as_table_like_mut)
+    {
         for (member, text) in &members.texts {
             match table.get_mut(member).and_then(Item::as_value_mut) {
                 Some(old) => {
@@ -60,7 +67,11 @@ pub fn with_extension(text: &str, name: &ExtensionName, members: &Members<'_>) -
 ///
 /// # Errors
 /// When it can not be read, edited or written.
-pub fn extension(path: &Path, name: &ExtensionName, members: &Members<'_>) -> Result<bool, ConfigError> {
+pub fn extension(
+    path: &Path,
+    name: &ExtensionName,
+    members: &Members<'_>,
+) -> Result<bool, ConfigError> {
     let text = read_text(path)?;
     let new = with_extension(&text, name, members).map_err(|source| ConfigError::Edit {
         path: path.to_owned(),
@@ -83,7 +94,10 @@ mod tests {
     fn comments_and_what_was_there_stay() {
         let text = "# mine\nid = \"a\" # why\n\n[extension.a] # ours\nsummary = \"old\" # told to people\nx = 1\n";
         let members = Members {
-            texts: vec![("summary", "new \"one\""), ("homepage", "https://x.example")],
+            texts: vec![
+                ("summary", "new \"one\""),
+                ("homepage", "https://x.example"),
+            ],
         };
         let changed = with_extension(text, &"a".parse().unwrap(), &members).unwrap();
         assert_eq!(
@@ -93,7 +107,13 @@ mod tests {
         );
         let added = with_extension(&changed, &"b.c".parse().unwrap(), &Members::default()).unwrap();
         assert!(added.starts_with(&changed), "{added}");
-        assert!(added.contains("[extension.\"b.c\"]\nkey = \"\"\n"), "{added}");
-        assert_eq!(with_extension(&added, &"b.c".parse().unwrap(), &Members::default()).unwrap(), added);
+        assert!(
+            added.contains("[extension.\"b.c\"]\nkey = \"\"\n"),
+            "{added}"
+        );
+        assert_eq!(
+            with_extension(&added, &"b.c".parse().unwrap(), &Members::default()).unwrap(),
+            added
+        );
     }
 }

@@ -232,13 +232,19 @@ impl Config {
             reason: reason.to_owned(),
         };
         if config.url.is_empty() {
-            return Err(wrong("url", "one URL is needed where hosts read the catalog"));
+            return Err(wrong(
+                "url",
+                "one URL is needed where hosts read the catalog",
+            ));
         }
         if !(1..=22).contains(&config.zstd_level) {
             return Err(wrong("zstd-level", "1 to 22 are possible"));
         }
         if config.provides.is_empty() {
-            return Err(wrong("provides", "one pattern is needed; \"*\" is every name"));
+            return Err(wrong(
+                "provides",
+                "one pattern is needed; \"*\" is every name",
+            ));
         }
         Ok(config)
     }
@@ -253,7 +259,10 @@ impl Config {
 /// The directory of a file, opened, and the file's name in it.
 pub(crate) fn directory_of(path: &Path) -> Result<Option<(Dir, String)>, ConfigError> {
     let missing = || ConfigError::Missing(path.to_owned());
-    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(missing)?;
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .ok_or_else(missing)?;
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -281,7 +290,9 @@ fn default_level() -> i32 {
 }
 
 /// A string or a list of strings; an empty string is an empty list.
-fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<KeySource>, D::Error> {
+fn one_or_many<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<KeySource>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "a key source or a list of them is needed")]
     enum OneOrMany {
@@ -317,14 +328,20 @@ mod tests {
     fn the_least_configuration_has_the_documented_defaults() {
         let config = read(LEAST).unwrap();
         assert_eq!(config.expires, Expires::default());
-        assert_eq!((config.zstd_level, config.hashed_names), (19, HashedNames::Link));
+        assert_eq!(
+            (config.zstd_level, config.hashed_names),
+            (19, HashedNames::Link)
+        );
         assert_eq!((config.keys.online.len(), config.keys.root.len()), (2, 0));
     }
 
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
         let misspelt = read(&LEAST.replace("location", "locaton")).unwrap_err();
-        assert!(misspelt.contains("locaton") && misspelt.contains("line 3"), "{misspelt}");
+        assert!(
+            misspelt.contains("locaton") && misspelt.contains("line 3"),
+            "{misspelt}"
+        );
         let level = read(&format!("zstd-level = 99\n{LEAST}")).unwrap_err();
         assert!(level.contains("zstd-level: 1 to 22"), "{level}");
         let key = read(&LEAST.replace("env:R", "keys/release.pem")).unwrap_err();

@@ -48,7 +48,9 @@ impl FromStr for Span {
         let digits = number.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
         let number: u64 = digits.ok_or_else(error)?.parse().map_err(|_| error())?;
         let seconds = number.checked_mul(unit).filter(|seconds| *seconds <= MAX);
-        seconds.map(|seconds| Self(Duration::from_secs(seconds))).ok_or_else(error)
+        seconds
+            .map(|seconds| Self(Duration::from_secs(seconds)))
+            .ok_or_else(error)
     }
 }
 
@@ -77,10 +79,26 @@ mod tests {
 
     #[test]
     fn lengths_of_time_are_read_and_written() {
-        for (text, shown) in [("14d", "14d"), ("36h", "36h"), ("48h", "2d"), ("8w", "56d"), ("0d", "0d")] {
+        for (text, shown) in [
+            ("14d", "14d"),
+            ("36h", "36h"),
+            ("48h", "2d"),
+            ("8w", "56d"),
+            ("0d", "0d"),
+        ] {
             assert_eq!(text.parse::<Span>().unwrap().to_string(), shown);
         }
-        for bad in ["", "d", "14", "14 d", "-1d", "1y", "99999d", "18446744073709551615w", "\u{e9}d"] {
+        for bad in [
+            "",
+            "d",
+            "14",
+            "14 d",
+            "-1d",
+            "1y",
+            "99999d",
+            "18446744073709551615w",
+            "\u{e9}d",
+        ] {
             assert!(bad.parse::<Span>().is_err(), "{bad}");
         }
     }

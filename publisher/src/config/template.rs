@@ -66,9 +66,12 @@ impl Template<'_> {
         };
         let sources = |variable: &str, file: &str| match self.profile {
             Profile::Manual => list(vec![format!("file:{file}")]),
-            Profile::Ci | Profile::Team => list(vec![format!("env:{variable}"), format!("file:{file}")]),
+            Profile::Ci | Profile::Team => {
+                list(vec![format!("env:{variable}"), format!("file:{file}")])
+            }
         };
-        let roots = (1..=self.root_keys).map(|number| format!("file:keys/offline/root-{number}.pem"));
+        let roots =
+            (1..=self.root_keys).map(|number| format!("file:keys/offline/root-{number}.pem"));
         let expires = self.profile.expires();
         let mut text = format!(
             "\
@@ -121,7 +124,11 @@ timestamp = \"{timestamp_span}\"
 /// An extension's table, with every member.
 fn extension_table(name: &ExtensionName) -> String {
     // A bare key may not hold a dot.
-    let key = if name.as_str().contains('.') { format!("\"{name}\"") } else { name.to_string() };
+    let key = if name.as_str().contains('.') {
+        format!("\"{name}\"")
+    } else {
+        name.to_string()
+    };
     format!(
         "[extension.{key}]\nkey = \"\"            # its own key; empty: the release key\nsummary = \"\"\nhomepage = \"\"\n\
          license = \"\"        # an SPDX expression\ndocumentation = \"\"\nchannels = {{ stable = \"recommended\" }}\n"
@@ -135,7 +142,11 @@ mod tests {
 
     #[test]
     fn what_init_writes_can_be_read_and_says_the_defaults() {
-        for (profile, timestamp) in [(Profile::Ci, 14), (Profile::Manual, 90), (Profile::Team, 14)] {
+        for (profile, timestamp) in [
+            (Profile::Ci, 14),
+            (Profile::Manual, 90),
+            (Profile::Team, 14),
+        ] {
             let text = Template {
                 id: &"k3s".parse().unwrap(),
                 title: "It's \"k3s\" \\ more",
@@ -146,7 +157,8 @@ mod tests {
                 root_keys: 2,
             }
             .text();
-            let config: Config = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            let config: Config =
+                toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
             assert_eq!(config.title, "It's \"k3s\" \\ more");
             assert_eq!(config.expires, profile.expires());
             assert_eq!(config.expires.timestamp, Span::days(timestamp));

@@ -64,9 +64,15 @@ pub enum Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Catalog { extensions } if extensions.is_empty() => f.write_str("a new, empty catalog"),
-            Self::Catalog { extensions } => write!(f, "a new catalog with the extensions {}", list(extensions)),
-            Self::Extension { name, keys } => write!(f, "new extension {name}, signed by {}", list(keys)),
+            Self::Catalog { extensions } if extensions.is_empty() => {
+                f.write_str("a new, empty catalog")
+            }
+            Self::Catalog { extensions } => {
+                write!(f, "a new catalog with the extensions {}", list(extensions))
+            }
+            Self::Extension { name, keys } => {
+                write!(f, "new extension {name}, signed by {}", list(keys))
+            }
             Self::Image {
                 extension,
                 version,
@@ -87,7 +93,9 @@ impl fmt::Display for Change {
                 }
                 f.write_str(")")
             }
-            Self::Description { extension: Some(name) } => write!(f, "new description of {name}"),
+            Self::Description {
+                extension: Some(name),
+            } => write!(f, "new description of {name}"),
             Self::Description { extension: None } => f.write_str("new description of the catalog"),
             Self::Renewal { role, expires } => write!(f, "{role} is good until {expires}"),
         }
@@ -95,5 +103,9 @@ impl fmt::Display for Change {
 }
 
 fn list(words: &[impl ToString]) -> String {
-    words.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    words
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

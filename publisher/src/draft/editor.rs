@@ -7,7 +7,8 @@ use sysext_formats::digest::Sha256Digest;
 use sysext_formats::key::PublicKey;
 use sysext_formats::name::{ExtensionName, FileName, RoleName, TargetPath};
 use sysext_formats::role::{
-    DelegatedRole, Delegations, Extra, MetaFile, MetadataVersion, Paths, RoleKeys, Targets, Threshold,
+    DelegatedRole, Delegations, Extra, MetaFile, MetadataVersion, Paths, RoleKeys, Targets,
+    Threshold,
 };
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
@@ -60,7 +61,11 @@ impl Editor {
     /// Begins with a catalog that nobody has seen: every document is new, and its version stays.
     pub(super) fn of_nothing(catalog: Catalog, now: UtcTime, expires: Expires) -> Self {
         let mut editor = Self::new(catalog, now, expires);
-        (editor.touched.root, editor.touched.targets, editor.touched.snapshot) = (true, true, true);
+        (
+            editor.touched.root,
+            editor.touched.targets,
+            editor.touched.snapshot,
+        ) = (true, true, true);
         editor
     }
 
@@ -98,15 +103,24 @@ impl Editor {
             }
             return self.describe(name, info);
         }
-        let shown = keyids.iter().map(|id| format!("key {}", id.short())).collect();
+        let shown = keyids
+            .iter()
+            .map(|id| format!("key {}", id.short()))
+            .collect();
         let summary = info.summary.clone();
         self.touch_targets()?;
-        let delegations = self.catalog.targets.delegations.get_or_insert_with(|| Delegations {
-            keys: BTreeMap::new(),
-            roles: Vec::new(),
-            extra: Extra::new(),
-        });
-        delegations.keys.extend(keys.iter().map(|key| (key.canonical_id(), key.clone())));
+        let delegations = self
+            .catalog
+            .targets
+            .delegations
+            .get_or_insert_with(|| Delegations {
+                keys: BTreeMap::new(),
+                roles: Vec::new(),
+                extra: Extra::new(),
+            });
+        delegations
+            .keys
+            .extend(keys.iter().map(|key| (key.canonical_id(), key.clone())));
         delegations.roles.push(DelegatedRole {
             name: RoleName::from(name),
             paths: Paths::Paths(vec![format!("{name}_*")]),
@@ -121,7 +135,11 @@ impl Editor {
         delegations.roles.sort_by(|a, b| a.name.cmp(&b.name));
         self.set_summary(name, &summary)?;
         // A name that was there before goes on counting: a host never takes a lower version.
-        let listed = self.catalog.snapshot.role(name.as_str()).map(|meta| meta.version);
+        let listed = self
+            .catalog
+            .snapshot
+            .role(name.as_str())
+            .map(|meta| meta.version);
         let version = match listed {
             Some(version) => next(version, name.as_str())?,
             None => MetadataVersion::ONE,
@@ -147,7 +165,11 @@ impl Editor {
     ///
     /// # Errors
     /// When its index was not handed in or can not be understood.
-    pub fn describe(&mut self, name: &ExtensionName, info: ExtensionInfo) -> Result<(), DraftError> {
+    pub fn describe(
+        &mut self,
+        name: &ExtensionName,
+        info: ExtensionInfo,
+    ) -> Result<(), DraftError> {
         let summary = info.summary.clone();
         let info = serde_json::to_value(stated(name, info))?;
         let differs = self.index(name)?.x_sysext.as_ref() != Some(&info);
@@ -200,7 +222,10 @@ impl Editor {
                 offered: length,
             });
         }
-        let published = target.custom.as_ref().and_then(|custom| custom.pointer("/sysext/version")?.as_str());
+        let published = target
+            .custom
+            .as_ref()
+            .and_then(|custom| custom.pointer("/sysext/version")?.as_str());
         if published != Some(version.as_str()) {
             return Err(DraftError::OtherVersion {
                 file: file.clone(),
@@ -209,14 +234,21 @@ impl Editor {
             });
         }
         // An index of ours has a sha256 of each image; one without can not be compared with.
-        Ok(target.hashes.sha256().map_or(Standing::New, Standing::Named))
+        Ok(target
+            .hashes
+            .sha256()
+            .map_or(Standing::New, Standing::Named))
     }
 
     /// Adds an image; one that is there with the same bytes is no change.
     ///
     /// # Errors
     /// When its name is there with other bytes, or it may not be published.
-    pub fn add_image(&mut self, extension: &ExtensionName, image: &Image) -> Result<(), DraftError> {
+    pub fn add_image(
+        &mut self,
+        extension: &ExtensionName,
+        image: &Image,
+    ) -> Result<(), DraftError> {
         match self.standing(extension, &image.file, &image.version, image.length)? {
             Standing::Named(published) if published == image.sha256 => return Ok(()),
             Standing::Named(published) => {
@@ -230,8 +262,14 @@ impl Editor {
         }
         self.check_new(extension, image)?;
         let target = image.to_target()?;
-        self.touch_index(extension)?.targets.insert((&image.file).into(), target);
-        let download = image.transports.iter().map(|transport| transport.length).min();
+        self.touch_index(extension)?
+            .targets
+            .insert((&image.file).into(), target);
+        let download = image
+            .transports
+            .iter()
+            .map(|transport| transport.length)
+            .min();
         self.changes.push(Change::Image {
             extension: extension.clone(),
             version: image.version.clone(),
@@ -252,7 +290,10 @@ impl Editor {
         if said.info.retired.is_some() {
             return Err(DraftError::Retired(extension.clone()));
         }
-        let stable = image.channels.iter().find(|channel| channel.as_str() == sysext_formats::catalog::DEFAULT_CHANNEL);
+        let stable = image
+            .channels
+            .iter()
+            .find(|channel| channel.as_str() == sysext_formats::catalog::DEFAULT_CHANNEL);
         if let Some(channel) = stable.filter(|_| image.version.is_prerelease()) {
             return Err(DraftError::Prerelease {
                 extension: extension.clone(),
@@ -426,10 +467,14 @@ fn stated(name: &ExtensionName, info: ExtensionInfo) -> ExtensionInfo {
 fn os_of(image: &Image) -> Option<String> {
     let release = &image.extension_release;
     let id = release.get("ID").filter(|id| *id != "_any")?;
-    let version = release.get("VERSION_ID").or_else(|| release.get("SYSEXT_LEVEL"));
+    let version = release
+        .get("VERSION_ID")
+        .or_else(|| release.get("SYSEXT_LEVEL"));
     Some(version.map_or_else(|| id.to_owned(), |version| format!("{id} {version}")))
 }
 
 fn next(version: MetadataVersion, role: &str) -> Result<MetadataVersion, DraftError> {
-    version.next().ok_or_else(|| DraftError::LastVersion(role.to_owned()))
+    version
+        .next()
+        .ok_or_else(|| DraftError::LastVersion(role.to_owned()))
 }

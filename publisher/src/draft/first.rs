@@ -6,8 +6,8 @@ use sysext_formats::catalog::{CatalogInfo, ExtensionInfo, SCHEMA};
 use sysext_formats::key::PublicKey;
 use sysext_formats::name::ExtensionName;
 use sysext_formats::role::{
-    Delegations, Extra, MetaFile, MetadataVersion, RoleKeys, Root, RootRoles, Snapshot, Targets, Threshold, Timestamp,
-    TimestampMeta,
+    Delegations, Extra, MetaFile, MetadataVersion, RoleKeys, Root, RootRoles, Snapshot, Targets,
+    Threshold, Timestamp, TimestampMeta,
 };
 use sysext_formats::time::UtcTime;
 
@@ -64,7 +64,8 @@ impl First<'_> {
     /// The four top documents, without extensions.
     fn catalog(&self) -> Result<Catalog, DraftError> {
         let keys = &self.keys;
-        let threshold = Threshold::new(keys.root_threshold).filter(|threshold| threshold.is_met_by(keys.root.len()));
+        let threshold = Threshold::new(keys.root_threshold)
+            .filter(|threshold| threshold.is_met_by(keys.root.len()));
         let threshold = threshold.ok_or(DraftError::Threshold {
             threshold: keys.root_threshold,
             keys: keys.root.len(),
@@ -115,7 +116,10 @@ impl First<'_> {
         let snapshot = Snapshot {
             version: MetadataVersion::ONE,
             expires: self.now.plus(self.expires.snapshot.duration()),
-            meta: BTreeMap::from([("targets.json".to_owned(), MetaFile::version_only(MetadataVersion::ONE))]),
+            meta: BTreeMap::from([(
+                "targets.json".to_owned(),
+                MetaFile::version_only(MetadataVersion::ONE),
+            )]),
             extra: Extra::new(),
         };
         let timestamp = Timestamp {

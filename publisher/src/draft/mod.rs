@@ -40,7 +40,11 @@ pub struct Catalog {
 impl Catalog {
     /// The names of its extensions.
     pub fn extensions(&self) -> impl Iterator<Item = ExtensionName> {
-        let roles = self.targets.delegations.iter().flat_map(|delegations| &delegations.roles);
+        let roles = self
+            .targets
+            .delegations
+            .iter()
+            .flat_map(|delegations| &delegations.roles);
         roles.filter_map(|role| role.name.as_str().parse().ok())
     }
 
@@ -49,7 +53,10 @@ impl Catalog {
     pub fn index_keys(&self, name: &ExtensionName) -> Option<&RoleKeys> {
         let name = RoleName::from(name);
         let roles = &self.targets.delegations.as_ref()?.roles;
-        roles.iter().find(|role| role.name == name).map(|role| &role.keys)
+        roles
+            .iter()
+            .find(|role| role.name == name)
+            .map(|role| &role.keys)
     }
 }
 
@@ -86,7 +93,9 @@ pub enum DraftError {
     #[error("the catalog has no extension {0}")]
     UnknownExtension(ExtensionName),
     /// The name is there with other bytes.
-    #[error("{file} is published already with other bytes: sha256 {published} is published, {offered} is offered")]
+    #[error(
+        "{file} is published already with other bytes: sha256 {published} is published, {offered} is offered"
+    )]
     OtherBytes {
         /// The name.
         file: FileName,
@@ -96,7 +105,9 @@ pub enum DraftError {
         offered: Sha256Digest,
     },
     /// The name is there with another length.
-    #[error("{file} is published already with other bytes: {published} bytes are published, {offered} are offered")]
+    #[error(
+        "{file} is published already with other bytes: {published} bytes are published, {offered} are offered"
+    )]
     OtherLength {
         /// The name.
         file: FileName,
@@ -106,7 +117,9 @@ pub enum DraftError {
         offered: u64,
     },
     /// The name is there for another version.
-    #[error("{file} is published already as version {published}; version {offered} would have the same file name")]
+    #[error(
+        "{file} is published already as version {published}; version {offered} would have the same file name"
+    )]
     OtherVersion {
         /// The name.
         file: FileName,
@@ -116,7 +129,9 @@ pub enum DraftError {
         offered: Version,
     },
     /// A version that orders the same is there for the same hosts.
-    #[error("{file} is published already as version {published}, which orders the same as version {offered}")]
+    #[error(
+        "{file} is published already as version {published}, which orders the same as version {offered}"
+    )]
     SameOrder {
         /// The published file.
         file: FileName,
@@ -126,7 +141,9 @@ pub enum DraftError {
         offered: Version,
     },
     /// A pre-release in the channel that everybody follows.
-    #[error("version {version} of {extension} looks like a pre-release, which may not be in the channel {channel}")]
+    #[error(
+        "version {version} of {extension} looks like a pre-release, which may not be in the channel {channel}"
+    )]
     Prerelease {
         /// The extension.
         extension: ExtensionName,

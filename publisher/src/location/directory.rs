@@ -68,7 +68,10 @@ impl Directory {
             Err(error) => return Err(error.into()),
         }
         let user = base.lock(USERS, LockKind::Shared, PATIENCE)?;
-        Ok(Self { base, _user: Some(user) })
+        Ok(Self {
+            base,
+            _user: Some(user),
+        })
     }
 
     /// Opens one for writing, and makes it where it is missing.
@@ -139,10 +142,11 @@ impl Store for Directory {
     fn put_new(&self, place: &Place, bytes: &[u8]) -> Result<bool, LocationError> {
         let (folder, name) = self.folder_made(place)?;
         let mut file = folder.writer(&name, FILE_MODE)?;
-        file.write_all(bytes).map_err(|source| LocationError::Stream {
-            file: place.to_string(),
-            source,
-        })?;
+        file.write_all(bytes)
+            .map_err(|source| LocationError::Stream {
+                file: place.to_string(),
+                source,
+            })?;
         Ok(file.commit_new()?)
     }
 
@@ -160,7 +164,11 @@ impl Store for Directory {
         Ok(())
     }
 
-    fn swap_timestamp(&self, expected: Option<Sha256Digest>, bytes: &[u8]) -> Result<Swap, LocationError> {
+    fn swap_timestamp(
+        &self,
+        expected: Option<Sha256Digest>,
+        bytes: &[u8],
+    ) -> Result<Swap, LocationError> {
         // Whoever calls this holds the lock of exclusive(), so nobody comes between the look and the rename.
         let place = Place::Metadata(RemoteFile::Timestamp);
         let current = self.read(&place, Limits::default().timestamp)?;
@@ -244,10 +252,16 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let store = Directory::create(temp.path()).unwrap();
         let digest = |bytes: &[u8]| Some(Sha256Digest::of(bytes));
-        assert_eq!(store.swap_timestamp(digest(b"0"), b"1").unwrap(), Swap::Lost);
+        assert_eq!(
+            store.swap_timestamp(digest(b"0"), b"1").unwrap(),
+            Swap::Lost
+        );
         assert_eq!(store.swap_timestamp(None, b"1").unwrap(), Swap::Done);
         assert_eq!(store.swap_timestamp(None, b"2").unwrap(), Swap::Lost);
-        assert_eq!(store.swap_timestamp(digest(b"1"), b"2").unwrap(), Swap::Done);
+        assert_eq!(
+            store.swap_timestamp(digest(b"1"), b"2").unwrap(),
+            Swap::Done
+        );
     }
 
     #[test]
@@ -255,7 +269,11 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let first = Directory::create(temp.path()).unwrap();
         let file = first.incoming(&image()).unwrap();
-        let left = || std::fs::read_dir(temp.path().join("images")).unwrap().count();
+        let left = || {
+            std::fs::read_dir(temp.path().join("images"))
+                .unwrap()
+                .count()
+        };
         let second = Directory::open_for_writing(temp.path()).unwrap();
         assert_eq!(left(), 1, "a file of somebody who is here stays");
         drop((first, second));

@@ -67,7 +67,9 @@ impl Web {
         let mut url = self.base.clone();
         let path = match place.parts() {
             // Metadata names come percent-encoded already.
-            (Some(folder), name) if matches!(place, Place::Metadata(_)) => format!("{folder}/{name}"),
+            (Some(folder), name) if matches!(place, Place::Metadata(_)) => {
+                format!("{folder}/{name}")
+            }
             (Some(folder), name) => format!("{folder}/{}", url_component(&name)),
             (None, name) => name,
         };
@@ -76,7 +78,11 @@ impl Web {
     }
 
     fn get(&self, url: &Url) -> Result<Option<Response>, LocationError> {
-        let response = self.client.get(url.clone()).header(ACCEPT_ENCODING, "identity").send();
+        let response = self
+            .client
+            .get(url.clone())
+            .header(ACCEPT_ENCODING, "identity")
+            .send();
         let response = response.map_err(|source| LocationError::Request {
             url: url.to_string(),
             source: source.without_url(),
@@ -139,7 +145,9 @@ impl Location for Web {
 
 impl fmt::Debug for Web {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Web").field("base", &self.base.as_str()).finish_non_exhaustive()
+        f.debug_struct("Web")
+            .field("base", &self.base.as_str())
+            .finish_non_exhaustive()
     }
 }
 
@@ -161,7 +169,10 @@ impl<R> Timed<R> {
 impl<R: Read> Read for Timed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if Instant::now() > self.end {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the server is too slow"));
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the server is too slow",
+            ));
         }
         self.inner.read(buffer)
     }
@@ -175,9 +186,15 @@ mod tests {
     fn files_lie_below_the_base_whether_it_ends_in_a_slash_or_not() {
         for base in ["https://x.example/cat", "https://x.example/cat/#sha256=00"] {
             let web = Web::new(base.parse().unwrap()).unwrap();
-            assert_eq!(web.url(&Place::Descriptor).as_str(), "https://x.example/cat/catalog.toml");
+            assert_eq!(
+                web.url(&Place::Descriptor).as_str(),
+                "https://x.example/cat/catalog.toml"
+            );
             let image = Place::Image("a_1+2_noarch.raw".parse().unwrap());
-            assert_eq!(web.url(&image).as_str(), "https://x.example/cat/images/a_1%2B2_noarch.raw");
+            assert_eq!(
+                web.url(&image).as_str(),
+                "https://x.example/cat/images/a_1%2B2_noarch.raw"
+            );
         }
     }
 }

@@ -13,7 +13,7 @@ mod https;
 
 use std::fmt;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::FileName;
@@ -165,7 +165,11 @@ pub trait Store: Location {
     ///
     /// # Errors
     /// When the host fails.
-    fn swap_timestamp(&self, expected: Option<Sha256Digest>, bytes: &[u8]) -> Result<Swap, LocationError>;
+    fn swap_timestamp(
+        &self,
+        expected: Option<Sha256Digest>,
+        bytes: &[u8],
+    ) -> Result<Swap, LocationError>;
 }
 
 /// How a compare-and-swap ended.
@@ -207,7 +211,7 @@ pub trait Incoming: Write + fmt::Debug {
 pub fn open(text: &str, relative_to: &Path) -> Result<Box<dyn Location>, LocationError> {
     match parse(text)? {
         Parsed::Web(url) => Ok(Box::new(Web::new(url)?)),
-        Parsed::Directory(path) => Ok(Box::new(Directory::open(&relative_to.join(path))?)),
+        Parsed::Directory(path) => Ok(Box::new(Directory::open(&beside(relative_to, path))?)),
     }
 }
 
@@ -218,7 +222,10 @@ pub fn open(text: &str, relative_to: &Path) -> Result<Box<dyn Location>, Locatio
 pub fn open_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, LocationError> {
     match parse(text)? {
         Parsed::Web(url) => Err(LocationError::ReadOnly(url.to_string())),
-        Parsed::Directory(path) => Ok(Box::new(Directory::open_for_writing(&relative_to.join(path))?)),
+        Parsed::Directory(path) => Ok(Box::new(Directory::open_for_writing(&beside(
+            relative_to,
+            path,
+        ))?)),
     }
 }
 
@@ -229,12 +236,21 @@ pub fn open_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, Loca
 pub fn create_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, LocationError> {
     match parse(text)? {
         Parsed::Web(url) => Err(LocationError::ReadOnly(url.to_string())),
-        Parsed::Directory(path) => Ok(Box::new(Directory::create(&relative_to.join(path))?)),
+        Parsed::Directory(path) => Ok(Box::new(Directory::create(&beside(relative_to, path))?)),
+    }
+}
+
+/// `.` is not worth a word in messages.
+fn beside(directory: &Path, path: PathBuf) -> PathBuf {
+    if directory == Path::new(".") {
+        path
+    } else {
+        directory.join(path)
     }
 }
 
 enum Parsed {
-    Directory(std::path::PathBuf),
+    Directory(PathBuf),
     Web(Url),
 }
 
@@ -242,11 +258,16 @@ fn parse(text: &str) -> Result<Parsed, LocationError> {
     let not = || LocationError::NotALocation(text.chars().take(120).collect());
     match text.split_once(':') {
         // A relative path may hold a colon, but not as the first of two words that look like a scheme.
-        Some((scheme, _)) if scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+        Some((scheme, _))
+            if scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) =>
+        {
             let url: Url = text.parse().map_err(|_| not())?;
             match url.scheme() {
                 "http" | "https" if url.query().is_none() => Ok(Parsed::Web(url)),
-                "file" => url.to_file_path().map(Parsed::Directory).map_err(|()| not()),
+                "file" => url
+                    .to_file_path()
+                    .map(Parsed::Directory)
+                    .map_err(|()| not()),
                 _ => Err(not()),
             }
         }
@@ -261,12 +282,25 @@ mod tests {
 
     #[test]
     fn a_location_is_a_directory_or_a_url() {
-        assert!(matches!(parse("public"), Ok(Parsed::Directory(path)) if path == Path::new("public")));
+        assert!(
+            matches!(parse("public"), Ok(Parsed::Directory(path)) if path == Path::new("public"))
+        );
         assert!(matches!(parse("/srv/a:b"), Ok(Parsed::Directory(_))));
-        assert!(matches!(parse("file:///srv/x"), Ok(Parsed::Directory(path)) if path == Path::new("/srv/x")));
+        assert!(
+            matches!(parse("file:///srv/x"), Ok(Parsed::Directory(path)) if path == Path::new("/srv/x"))
+        );
         assert!(matches!(parse("https://x/y"), Ok(Parsed::Web(_))));
-        for bad in ["", "s3://bucket/x", "git:gh-pages", "ftp://x/", "https://x/?a=b"] {
-            assert!(matches!(parse(bad), Err(LocationError::NotALocation(_))), "{bad}");
+        for bad in [
+            "",
+            "s3://bucket/x",
+            "git:gh-pages",
+            "ftp://x/",
+            "https://x/?a=b",
+        ] {
+            assert!(
+                matches!(parse(bad), Err(LocationError::NotALocation(_))),
+                "{bad}"
+            );
         }
     }
 
@@ -274,9 +308,18 @@ mod tests {
     fn places_are_where_the_format_says() {
         let name: FileName = "k3s_1_x86-64.raw".parse().unwrap();
         let digest = Sha256Digest::of(b"");
-        assert_eq!(Place::Metadata(RemoteFile::Timestamp).to_string(), "metadata/timestamp.json");
-        assert_eq!(Place::Image(name.clone()).to_string(), "images/k3s_1_x86-64.raw");
-        assert_eq!(Place::HashedImage(digest, name).to_string(), format!("images/{digest}.k3s_1_x86-64.raw"));
+        assert_eq!(
+            Place::Metadata(RemoteFile::Timestamp).to_string(),
+            "metadata/timestamp.json"
+        );
+        assert_eq!(
+            Place::Image(name.clone()).to_string(),
+            "images/k3s_1_x86-64.raw"
+        );
+        assert_eq!(
+            Place::HashedImage(digest, name).to_string(),
+            format!("images/{digest}.k3s_1_x86-64.raw")
+        );
         assert_eq!(Place::Descriptor.to_string(), "catalog.toml");
     }
 }

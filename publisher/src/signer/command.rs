@@ -60,11 +60,16 @@ fn run(command: &str, message: &[u8], patience: Duration) -> Result<Vec<u8>, Str
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
-            Ok(None) if answer.is_ok() && start.elapsed() < patience => std::thread::sleep(Duration::from_millis(5)),
+            Ok(None) if answer.is_ok() && start.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(5))
+            }
             _ => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("{program} did not end within {} seconds", patience.as_secs()));
+                return Err(format!(
+                    "{program} did not end within {} seconds",
+                    patience.as_secs()
+                ));
             }
         }
     };
@@ -73,7 +78,10 @@ fn run(command: &str, message: &[u8], patience: Duration) -> Result<Vec<u8>, Str
     }
     match answer {
         Ok(Ok(answer)) if answer.len() == 64 => Ok(answer),
-        Ok(Ok(answer)) => Err(format!("{program} returned {} bytes; a raw ed25519 signature has 64", answer.len())),
+        Ok(Ok(answer)) => Err(format!(
+            "{program} returned {} bytes; a raw ed25519 signature has 64",
+            answer.len()
+        )),
         _ => Err(format!("what {program} returned can not be read")),
     }
 }
@@ -85,7 +93,9 @@ mod tests {
     #[test]
     fn a_program_that_fails_hangs_or_babbles_is_told_apart() {
         let message = b"message";
-        let error = |command: &str, patience| run(command, message, Duration::from_millis(patience)).unwrap_err();
+        let error = |command: &str, patience| {
+            run(command, message, Duration::from_millis(patience)).unwrap_err()
+        };
         assert!(error("false", 60_000).contains("exit status: 1"));
         assert!(error("/nonexistent/signer", 60_000).contains("can not be started"));
         assert!(error("echo garbage", 60_000).contains("8 bytes"));

@@ -74,30 +74,44 @@ pub struct Configured<'a> {
 impl Roster for Configured<'_> {
     fn index(&self, name: &ExtensionName, draft: &Draft) -> Result<Signers, SignerError> {
         let own = self.config.extension(name).key;
-        let sources = if own.is_empty() { &self.config.keys.release } else { &own };
-        let keys = draft.catalog.index_keys(name).ok_or_else(|| SignerError::NoneThere {
-            role: name.to_string(),
-            tried: Vec::new(),
-        })?;
-        self.ring.signers(&format!("the index of {name}"), keys, sources)
+        let sources = if own.is_empty() {
+            &self.config.keys.release
+        } else {
+            &own
+        };
+        let keys = draft
+            .catalog
+            .index_keys(name)
+            .ok_or_else(|| SignerError::NoneThere {
+                role: name.to_string(),
+                tried: Vec::new(),
+            })?;
+        self.ring
+            .signers(&format!("the index of {name}"), keys, sources)
     }
 
     fn targets(&self, draft: &Draft) -> Result<Signers, SignerError> {
         // With the profile `team` the root keys sign it; which ones may, the root says.
         let keys = &self.config.keys;
         let sources: Vec<KeySource> = keys.release.iter().chain(&keys.root).cloned().collect();
-        self.ring.signers("targets", &draft.catalog.root.roles.targets, &sources)
+        self.ring
+            .signers("targets", &draft.catalog.root.roles.targets, &sources)
     }
 
     fn online(&self, draft: &Draft) -> Result<Signers, SignerError> {
         let roles = &draft.catalog.root.roles;
         let keys = &self.config.keys.online;
         // Catalogs of ours give both to one key; other keys for the snapshot would be another configuration.
-        self.ring.signers("snapshot and timestamp", &roles.timestamp, keys)
+        self.ring
+            .signers("snapshot and timestamp", &roles.timestamp, keys)
     }
 
     fn root(&self, draft: &Draft) -> Result<Signers, SignerError> {
-        self.ring.signers("root", &draft.catalog.root.roles.root, &self.config.keys.root)
+        self.ring.signers(
+            "root",
+            &draft.catalog.root.roles.root,
+            &self.config.keys.root,
+        )
     }
 }
 
@@ -115,29 +129,36 @@ impl SignedDraft {
         for name in &draft.touched.indexes {
             if let Some(index) = draft.catalog.indexes.get(name) {
                 let signers = roster.index(name, &draft)?;
-                let signed = SignedDocument::new(index, &signers.refs()).map_err(failed(name.as_str()))?;
+                let signed =
+                    SignedDocument::new(index, &signers.refs()).map_err(failed(name.as_str()))?;
                 indexes.insert(name.clone(), signed);
             }
         }
         let targets = match draft.touched.targets {
             true => {
                 let signers = roster.targets(&draft)?;
-                Some(SignedDocument::new(&draft.catalog.targets, &signers.refs()).map_err(failed("targets"))?)
+                Some(
+                    SignedDocument::new(&draft.catalog.targets, &signers.refs())
+                        .map_err(failed("targets"))?,
+                )
             }
             false => None,
         };
         let root = match draft.touched.root {
             true => {
                 let signers = roster.root(&draft)?;
-                Some(SignedDocument::new(&draft.catalog.root, &signers.refs()).map_err(failed("root"))?)
+                Some(
+                    SignedDocument::new(&draft.catalog.root, &signers.refs())
+                        .map_err(failed("root"))?,
+                )
             }
             false => None,
         };
         let online = roster.online(&draft)?;
         let mut snapshot = None;
         if draft.touched.snapshot {
-            let signed =
-                SignedDocument::new(&draft.catalog.snapshot, &online.refs()).map_err(failed("snapshot"))?;
+            let signed = SignedDocument::new(&draft.catalog.snapshot, &online.refs())
+                .map_err(failed("snapshot"))?;
             draft.catalog.timestamp.meta.snapshot = MetaFile {
                 version: draft.catalog.snapshot.version,
                 length: u64::try_from(signed.bytes().len()).ok(),
@@ -146,8 +167,8 @@ impl SignedDraft {
             };
             snapshot = Some(signed);
         }
-        let timestamp =
-            SignedDocument::new(&draft.catalog.timestamp, &online.refs()).map_err(failed("timestamp"))?;
+        let timestamp = SignedDocument::new(&draft.catalog.timestamp, &online.refs())
+            .map_err(failed("timestamp"))?;
         Ok(Self {
             draft,
             indexes,

@@ -38,7 +38,11 @@ pub struct NewKeyEncryption(Option<String>);
 
 impl std::fmt::Debug for NewKeyEncryption {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() { "Passphrase" } else { "None" })
+        f.write_str(if self.0.is_some() {
+            "Passphrase"
+        } else {
+            "None"
+        })
     }
 }
 
@@ -46,7 +50,9 @@ impl NewKeyEncryption {
     /// As [`NewKey::write`] takes it.
     #[must_use]
     pub fn borrowed(&self) -> Encryption<'_> {
-        self.0.as_deref().map_or(Encryption::None, Encryption::Passphrase)
+        self.0
+            .as_deref()
+            .map_or(Encryption::None, Encryption::Passphrase)
     }
 }
 
@@ -54,12 +60,17 @@ impl NewKeyEncryption {
 ///
 /// # Errors
 /// When there is none and nobody to ask.
-pub fn new_key_encryption(context: &Context, encrypted: bool, what: &str) -> Result<NewKeyEncryption, Failure> {
+pub fn new_key_encryption(
+    context: &Context,
+    encrypted: bool,
+    what: &str,
+) -> Result<NewKeyEncryption, Failure> {
     if !encrypted {
         return Ok(NewKeyEncryption(None));
     }
-    let passphrase = passphrase_for_new_keys(&Passphrases::of(context), what)
-        .map_err(|error| Failure::from(error).hint("--unencrypted writes them without a passphrase"))?;
+    let passphrase = passphrase_for_new_keys(&Passphrases::of(context), what).map_err(|error| {
+        Failure::from(error).hint("--unencrypted writes them without a passphrase")
+    })?;
     Ok(NewKeyEncryption(Some(passphrase)))
 }
 
@@ -108,9 +119,16 @@ impl NewKey {
             Encryption::Passphrase(passphrase) => Some(passphrase.as_bytes()),
             Encryption::None => None,
         };
-        let pem = self.secret.to_pem(passphrase).map_err(|error| Failure::of(Kind::Failed, &error))?;
+        let pem = self
+            .secret
+            .to_pem(passphrase)
+            .map_err(|error| Failure::of(Kind::Failed, &error))?;
         create(&self.path, pem.as_bytes(), 0o600)?;
-        create(&self.public_path(), public_pem(self.secret.public_key())?.as_bytes(), 0o644)
+        create(
+            &self.public_path(),
+            public_pem(self.secret.public_key())?.as_bytes(),
+            0o644,
+        )
     }
 }
 
@@ -119,9 +137,17 @@ impl NewKey {
 /// # Errors
 /// When it is not an ed25519 key.
 pub fn public_pem(key: &PublicKey) -> Result<String, Failure> {
-    let not = || Failure::new(Kind::Failed, format!("a {} key can not be written as PEM", key.kind()));
+    let not = || {
+        Failure::new(
+            Kind::Failed,
+            format!("a {} key can not be written as PEM", key.kind()),
+        )
+    };
     let json = serde_json::to_value(key).map_err(|_| not())?;
-    let text = json.pointer("/keyval/public").and_then(serde_json::Value::as_str).ok_or_else(not)?;
+    let text = json
+        .pointer("/keyval/public")
+        .and_then(serde_json::Value::as_str)
+        .ok_or_else(not)?;
     let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| not())?;
     let value: [u8; 32] = bytes.try_into().map_err(|_| not())?;
     let key = VerifyingKey::from_bytes(&value).map_err(|_| not())?;
@@ -134,18 +160,23 @@ pub fn public_pem(key: &PublicKey) -> Result<String, Failure> {
 /// When it is there, or can not be written.
 pub fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
     let name = path.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or_else(|| Failure::usage(format!("{} is not the name of a file", path.display())))?;
+    let name = name
+        .ok_or_else(|| Failure::usage(format!("{} is not the name of a file", path.display())))?;
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     let directory = Dir::create_all(parent, if mode == 0o600 { 0o700 } else { 0o755 })?;
     let mut file = directory.writer(name, mode)?;
-    std::io::Write::write_all(&mut file, bytes)
-        .map_err(|error| Failure::of(Kind::Failed, &error).during(format!("writing {} failed", path.display())))?;
+    std::io::Write::write_all(&mut file, bytes).map_err(|error| {
+        Failure::of(Kind::Failed, &error).during(format!("writing {} failed", path.display()))
+    })?;
     if file.commit_new()? {
         Ok(())
     } else {
-        Err(Failure::usage(format!("{} is there already, and is not overwritten", path.display())))
+        Err(Failure::usage(format!(
+            "{} is there already, and is not overwritten",
+            path.display()
+        )))
     }
 }

@@ -21,7 +21,10 @@ pub struct Signers(Vec<Rc<dyn Signer>>);
 
 impl std::fmt::Debug for Signers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let ids = self.0.iter().map(|signer| signer.public_key().canonical_id());
+        let ids = self
+            .0
+            .iter()
+            .map(|signer| signer.public_key().canonical_id());
         f.debug_list().entries(ids).finish()
     }
 }
@@ -50,7 +53,9 @@ pub struct KeyRing {
 
 impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyRing").field("directory", &self.directory).finish_non_exhaustive()
+        f.debug_struct("KeyRing")
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,7 +83,12 @@ impl KeyRing {
     ///
     /// # Errors
     /// When too few are there, or one can not be unlocked.
-    pub fn signers(&self, role: &str, keys: &RoleKeys, sources: &[KeySource]) -> Result<Signers, SignerError> {
+    pub fn signers(
+        &self,
+        role: &str,
+        keys: &RoleKeys,
+        sources: &[KeySource],
+    ) -> Result<Signers, SignerError> {
         let mut found: Vec<(KeyId, Rc<dyn Signer>)> = Vec::new();
         let mut tried = Vec::new();
         let mut absent = 0;
@@ -106,12 +116,17 @@ impl KeyRing {
             } else if found.iter().any(|(other, _)| *other == id) {
                 tried.push((source.clone(), format!("the key {}, once more", id.short())));
             } else {
-                tried.push((source.clone(), format!("the key {}, which may sign", id.short())));
+                tried.push((
+                    source.clone(),
+                    format!("the key {}, which may sign", id.short()),
+                ));
                 found.push((id, signer));
             }
         }
         if keys.threshold.is_met_by(found.len()) {
-            return Ok(Signers(found.into_iter().map(|(_, signer)| signer).collect()));
+            return Ok(Signers(
+                found.into_iter().map(|(_, signer)| signer).collect(),
+            ));
         }
         let role = role.to_owned();
         if absent == sources.len() {
@@ -197,15 +212,24 @@ impl KeyRing {
             }
             KeySource::Command(command) => self.command_signer(source, command)?,
         };
-        self.open.borrow_mut().insert(source.clone(), Rc::clone(&signer));
+        self.open
+            .borrow_mut()
+            .insert(source.clone(), Rc::clone(&signer));
         Ok(signer)
     }
 
     /// `cmd:PUBLIC.pub PROGRAM ARGUMENTS`: a first word that ends in `.pub` names the public half.
-    fn command_signer(&self, source: &KeySource, command: &str) -> Result<Rc<dyn Signer>, SignerError> {
+    fn command_signer(
+        &self,
+        source: &KeySource,
+        command: &str,
+    ) -> Result<Rc<dyn Signer>, SignerError> {
         let unknown = || SignerError::NoPublicHalf(source.clone());
         let (public, command) = command.trim().split_once(' ').ok_or_else(unknown)?;
-        if Path::new(public).extension().is_none_or(|extension| extension != "pub") {
+        if Path::new(public)
+            .extension()
+            .is_none_or(|extension| extension != "pub")
+        {
             return Err(unknown());
         }
         let path = self.directory.join(public);

@@ -18,7 +18,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 pub use self::documents::{Configured, DraftSignError, Roster, SignedDraft};
-pub use self::generate::{Encryption, NewKey, NewKeyEncryption, create, new_key_encryption, public_pem};
+pub use self::generate::{
+    Encryption, NewKey, NewKeyEncryption, create, new_key_encryption, public_pem,
+};
 pub use self::keyring::{KeyRing, Signers};
 pub use self::passphrase::{Passphrases, passphrase_for_new_keys};
 pub use self::pem::{read_key_file, read_public_file};
@@ -46,9 +48,18 @@ impl FromStr for KeySource {
         match text.split_once(':') {
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             Some(("env", name)) if !name.is_empty() => Ok(Self::Variable(name.to_owned())),
-            Some(("cmd", command)) if !command.trim().is_empty() => Ok(Self::Command(command.to_owned())),
+            Some(("cmd", command)) if !command.trim().is_empty() => {
+                Ok(Self::Command(command.to_owned()))
+            }
             // Whoever pasted a key here must not find it in a log.
-            _ => Err(KeySourceError(text.lines().next().unwrap_or_default().chars().take(60).collect())),
+            _ => Err(KeySourceError(
+                text.lines()
+                    .next()
+                    .unwrap_or_default()
+                    .chars()
+                    .take(60)
+                    .collect(),
+            )),
         }
     }
 }
@@ -92,7 +103,7 @@ pub enum SignerError {
     #[error("{} is not an ed25519 public key in PEM", .0.display())]
     NotPublic(PathBuf),
     /// A passphrase is needed, and there is no way to ask for it.
-    #[error("the key in {0} is encrypted, and there is no terminal to ask for its passphrase")]
+    #[error("{0} needs a passphrase, and there is no terminal to ask for it")]
     NoPassphrase(String),
     /// The file with the passphrase is empty.
     #[error("{} holds no passphrase in its first line", .0.display())]
@@ -129,7 +140,9 @@ pub enum SignerError {
 }
 
 fn list(tried: &[(KeySource, String)]) -> String {
-    let lines = tried.iter().map(|(source, why)| format!("\n  {source}: {why}"));
+    let lines = tried
+        .iter()
+        .map(|(source, why)| format!("\n  {source}: {why}"));
     lines.collect()
 }
 

@@ -57,8 +57,8 @@ impl Passphrases {
         if !has_terminal() {
             return Err(SignerError::NoPassphrase(source_name.to_owned()));
         }
-        let answer =
-            rpassword::prompt_password(format!("Passphrase of {source_name}: ")).map_err(SignerError::Terminal)?;
+        let answer = rpassword::prompt_password(format!("Passphrase of {source_name}: "))
+            .map_err(SignerError::Terminal)?;
         asked.push((source_name.to_owned(), Secret(Some(answer.clone()))));
         Ok(answer)
     }
@@ -76,7 +76,9 @@ impl Passphrases {
         };
         let file = std::fs::File::open(path).map_err(failed)?;
         let mut line = String::new();
-        BufReader::new(file.take(MAX_PASSPHRASE)).read_line(&mut line).map_err(failed)?;
+        BufReader::new(file.take(MAX_PASSPHRASE))
+            .read_line(&mut line)
+            .map_err(failed)?;
         let line = line.trim_end_matches(['\n', '\r']);
         if line.is_empty() {
             return Err(SignerError::EmptyPassphrase(path.clone()));
@@ -89,7 +91,10 @@ impl Passphrases {
 ///
 /// # Errors
 /// When there is none and nobody to ask, or the two answers differ.
-pub fn passphrase_for_new_keys(passphrases: &Passphrases, what: &str) -> Result<String, SignerError> {
+pub fn passphrase_for_new_keys(
+    passphrases: &Passphrases,
+    what: &str,
+) -> Result<String, SignerError> {
     if let Some(given) = passphrases.given()? {
         return Ok(given);
     }

@@ -28,7 +28,9 @@ pub(super) fn read_secret_text(path: &Path) -> Result<Option<String>, SignerErro
         });
     }
     let mut text = String::new();
-    file.take(MAX_KEY_FILE).read_to_string(&mut text).map_err(failed)?;
+    file.take(MAX_KEY_FILE)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
     Ok(Some(text))
 }
 
@@ -42,7 +44,11 @@ pub fn read_key_file(path: &Path, passphrases: &Passphrases) -> Result<SecretKey
 }
 
 /// The key of a PEM text, decrypted where it is encrypted.
-pub(super) fn decode(text: &str, source_name: &str, passphrases: &Passphrases) -> Result<SecretKey, SignerError> {
+pub(super) fn decode(
+    text: &str,
+    source_name: &str,
+    passphrases: &Passphrases,
+) -> Result<SecretKey, SignerError> {
     let passphrase = if SecretKey::is_encrypted(text) {
         Some(passphrases.get(source_name)?)
     } else {
@@ -65,7 +71,9 @@ pub fn read_public_file(path: &Path) -> Result<Option<PublicKey>, SignerError> {
     };
     let not = || SignerError::NotPublic(path.to_owned());
     let mut text = String::new();
-    file.take(MAX_KEY_FILE).read_to_string(&mut text).map_err(|_| not())?;
+    file.take(MAX_KEY_FILE)
+        .read_to_string(&mut text)
+        .map_err(|_| not())?;
     let key = VerifyingKey::from_public_key_pem(text.trim_start()).map_err(|_| not())?;
     Ok(Some(PublicKey::ed25519(key.as_bytes())))
 }
