@@ -3,9 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
 use crate::config::Config;
@@ -40,9 +43,12 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     // Both before the URL is printed: whoever reads it may stop the server at once.
     let (stop, signalled) =
         UnixStream::pair().map_err(|error| Failure::of(Kind::Failed, &error))?;
+    let asked_before = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        signalled
-            .try_clone()
+        // The first lets downloads finish, the second does not wait for them.
+        flag::register_conditional_default(signal, Arc::clone(&asked_before))
+            .and_then(|_| flag::register(signal, Arc::clone(&asked_before)))
+            .and_then(|_| signalled.try_clone())
             .and_then(|end| pipe::register(signal, end))
             .map_err(|error| Failure::of(Kind::Failed, &error).during("cannot wait for Ctrl-C"))?;
     }

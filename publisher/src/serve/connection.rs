@@ -98,6 +98,9 @@ fn answer(shared: &Shared<'_>, request: &Request) -> Response {
         response.fields.push(("Allow", "GET, HEAD".to_owned()));
         return response;
     }
+    if request.has_body {
+        return text(400);
+    }
     let Some(components) = request::components(&request.target) else {
         return text(404);
     };
@@ -194,7 +197,6 @@ fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
-        413 => "Content Too Large",
         416 => "Range Not Satisfiable",
         431 => "Request Header Fields Too Large",
         _ => "Internal Server Error",

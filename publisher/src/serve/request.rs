@@ -26,6 +26,8 @@ pub(super) struct Request {
     pub(super) range: Option<String>,
     pub(super) if_range: Option<String>,
     pub(super) if_none_match: Option<String>,
+    /// Whether a body follows. Nothing here takes one, so it ends the connection.
+    pub(super) has_body: bool,
     /// Whether the client wants to ask more on this connection.
     pub(super) keep_alive: bool,
 }
@@ -94,6 +96,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, NoRequest> {
         range: None,
         if_range: None,
         if_none_match: None,
+        has_body: false,
         // HTTP/1.1; a client of 1.0 would have to ask for it.
         keep_alive: head.version == Some(1),
     };
@@ -113,12 +116,13 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, NoRequest> {
                     request.keep_alive = false;
                 }
             }
-            // Nothing here takes a body, and what would not be read as one must not be read as a request.
-            "transfer-encoding" => return Err(NoRequest::Refuse(400)),
-            "content-length" if field.value != b"0" => return Err(NoRequest::Refuse(413)),
+            "transfer-encoding" => request.has_body = true,
+            "content-length" => request.has_body |= field.value != b"0",
             _ => {}
         }
     }
+    // What is not read as a body must not be read as the next request.
+    request.keep_alive &= !request.has_body;
     Ok(Some((request, used)))
 }
 
@@ -180,11 +184,6 @@ mod tests {
     #[test]
     fn what_is_no_request_is_refused() {
         assert_eq!(status(b"\x16\x03\x01 not http\r\n\r\n"), 400);
-        assert_eq!(
-            status(b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"),
-            400
-        );
-        assert_eq!(status(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n"), 413);
         let mut many = b"GET / HTTP/1.1\r\n".to_vec();
         many.extend(b"A: b\r\n".repeat(MAX_FIELDS + 1));
         assert_eq!(status(&many), 431);
@@ -192,6 +191,21 @@ mod tests {
         long.resize(MAX_HEAD + 5000, b'a');
         assert_eq!(status(&long), 431);
         assert!(!read_all(b"GET / HTTP/1.0\r\n\r\n").unwrap().keep_alive);
+    }
+
+    #[test]
+    fn a_body_ends_the_connection() {
+        for field in [
+            "Transfer-Encoding: chunked",
+            "Content-Length: 5",
+            "content-length: x",
+        ] {
+            let head = format!("POST / HTTP/1.1\r\n{field}\r\n\r\n");
+            let request = read_all(head.as_bytes()).unwrap();
+            assert!(request.has_body && !request.keep_alive, "{field}");
+        }
+        let request = read_all(b"GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n").unwrap();
+        assert!(!request.has_body && request.keep_alive);
     }
 
     #[test]
