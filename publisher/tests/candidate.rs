@@ -1,5 +1,10 @@
 //! What is found out about an image file, and from where.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test that panics is the failing test"
+)]
+
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -1,5 +1,10 @@
 //! `lint`: bad images, each caught by its rule, and good ones, about which there is nothing to say.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test that panics is the failing test"
+)]
+
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,10 @@
 //! `pack` and `inspect`, as somebody types them, held against what other software makes of the image.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test that panics is the failing test"
+)]
+
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;

@@ -1,5 +1,12 @@
 //! `serve`: what HTTP clients of catalogs need, and what nobody may get.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a helper of a test that panics is the failing test"
+)]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
