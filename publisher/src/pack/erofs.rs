@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use sysext_durable::DurableFile;
 
 use super::PackError;
+use super::reading::{Digests, Reading};
 use super::tree::{Node, Tree};
 
 const PROGRAM: &str = "mkfs.erofs";
@@ -20,8 +21,11 @@ const PROGRAM: &str = "mkfs.erofs";
 /// The volume id of every image: it tells nobody anything, and must not differ.
 const VOLUME: &str = "5e5e8d7a-0b1c-5d9e-9f3e-6a1d2c7b4e10";
 
+/// Files below this many bytes are compared when the image is read back.
+pub(super) const COMPARED: u64 = 64 << 20;
+
 /// Writes the image.
-pub(super) fn write(tree: &Tree, file: &mut DurableFile) -> Result<(), PackError> {
+pub(super) fn write(tree: &Tree, file: &mut DurableFile) -> Result<Digests, PackError> {
     // Scratch: it goes when this returns, and nothing in it needs to outlive a crash.
     let scratch = tempfile::Builder::new()
         .prefix("sysext-pack-")
@@ -29,20 +33,18 @@ pub(super) fn write(tree: &Tree, file: &mut DurableFile) -> Result<(), PackError
         .map_err(PackError::Write)?;
     let (root, image) = (scratch.path().join("root"), scratch.path().join("image"));
     make_directory(&root).map_err(PackError::Write)?;
+    let digests = Digests::default();
     for (path, node) in tree.nodes() {
-        lay_out(node, &root.join(path)).map_err(|source| {
-            PackError::Write(io::Error::new(
-                source.kind(),
-                format!("/{}: {source}", path.display()),
-            ))
-        })?;
+        lay_out(node, path, &root, &digests).map_err(PackError::Write)?;
     }
     run(&image, &root)?;
     let copied = File::open(&image).and_then(|mut image| io::copy(&mut image, file));
-    copied.map(drop).map_err(PackError::Write)
+    copied.map_err(PackError::Write)?;
+    Ok(digests)
 }
 
-fn lay_out(node: &Node, path: &Path) -> io::Result<()> {
+fn lay_out(node: &Node, path: &Path, root: &Path, digests: &Digests) -> io::Result<()> {
+    let (shown, path) = (path.to_string_lossy().into_owned(), &root.join(path));
     match node {
         Node::Directory => make_directory(path),
         Node::Link(target) => Ok(rustix::fs::symlink(target, path)?),
@@ -52,7 +54,7 @@ fn lay_out(node: &Node, path: &Path) -> io::Result<()> {
                 .create_new(true)
                 .mode(0o600)
                 .open(path)?;
-            io::copy(&mut content.open()?, &mut to)?;
+            io::copy(&mut Reading::new(shown, content, digests), &mut to)?;
             to.set_permissions(Permissions::from_mode(u32::from(*mode)))
         }
     }

@@ -3,27 +3,29 @@
 //! - The same content gives the same bytes: no clock, no umask, no user, no order of a directory gets in. Owner is root,
 //!   modes are 0755 and 0644, times are 0, and extended attributes stay behind.
 //! - Nothing is mounted, no right of root is needed, and memory does not grow with the size of a file.
-//! - What was written is read back, once for its bytes and once by [`candidate`](crate::candidate) and
+//! - What was written is read back and held against what went in, and looked at by [`candidate`](crate::candidate) and
 //!   [`lint`](crate::lint), before it gets its name. A pack that was killed leaves at most a `.tmp-…` file.
 //! - A file that is there already stays, unless it is the same image or `force` is said.
 //!
 //! It does not resolve libraries: a program that needs some is bound to the operating system it was built for, or ships
 //! what it needs in its folder.
 
+mod compare;
 pub mod elf;
 mod erofs;
 mod error;
+mod reading;
 mod release;
 mod squashfs;
 mod tree;
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use sysext_durable::{Dir, DurableFile};
 use sysext_formats::catalog::{self, Architecture};
-use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
+use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::ExtensionName;
 use sysext_formats::version::Version;
 
@@ -107,10 +109,10 @@ pub fn pack(request: &Request) -> Result<Packed, PackError> {
     let path = output_path(request, file_name.as_str());
     let (dir, name) = split(&path)?;
     let mut file = dir.writer(&name, 0o644)?;
-    match request.filesystem {
-        Filesystem::Squashfs => squashfs::write(&tree, &mut file)?,
-        Filesystem::Erofs => erofs::write(&tree, &mut file)?,
-    }
+    let (digests, bound) = match request.filesystem {
+        Filesystem::Squashfs => (squashfs::write(&tree, &mut file)?, squashfs::BLOCK),
+        Filesystem::Erofs => (erofs::write(&tree, &mut file)?, erofs::COMPARED),
+    };
     let overrides = Overrides {
         name: Some(request.name.clone()),
         version: Some(request.version.clone()),
@@ -118,6 +120,7 @@ pub fn pack(request: &Request) -> Result<Packed, PackError> {
     };
     let handle = || file.file().try_clone().map_err(PackError::ReadBack);
     let (candidate, mut image) = candidate::read_open(&path, handle()?, &overrides)?;
+    compare::check(&tree, &digests, &mut image, bound)?;
     let findings = lint::check(&candidate, &mut image, &[]);
     if lint::has_errors(&findings) {
         return Err(PackError::Lint(findings));
@@ -187,12 +190,5 @@ fn place(
 
 fn digest(file: &mut File) -> io::Result<Sha256Digest> {
     file.seek(SeekFrom::Start(0))?;
-    let mut hasher = Sha256Hasher::default();
-    let mut buffer = vec![0; 1 << 17];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hasher.finish()),
-            count => hasher.update(buffer.get(..count).unwrap_or_default()),
-        }
-    }
+    reading::digest_of(file)
 }
