@@ -281,6 +281,56 @@ fn the_same_content_is_the_same_bytes_whoever_packs_it_and_however_it_lies_there
     );
 }
 
+/// Two files of one length and one XXH64, by which the writer of squashfs finds equal files: the hash takes one number of
+/// eight bytes after the other, and what one changes the next can take back.
+fn colliding_files() -> [Vec<u8>; 2] {
+    const P1: u64 = 0x9E37_79B1_85EB_CA87;
+    const P2: u64 = 0xC2B2_AE3D_27D4_EB4F;
+    let round = |sum: u64, input: u64| {
+        let sum = sum.wrapping_add(input.wrapping_mul(P2));
+        sum.rotate_left(31).wrapping_mul(P1)
+    };
+    // The inverse of an odd number modulo 2^64, by Newton's method.
+    let inverse = (0..6).fold(P2, |x, _| {
+        x.wrapping_mul(2_u64.wrapping_sub(P2.wrapping_mul(x)))
+    });
+    let one = pseudo_random(300_000, 7);
+    let number = |at: usize| u64::from_le_bytes(one[at..at + 8].try_into().unwrap());
+    // The first of four lanes takes the bytes 0 to 7, then 32 to 39.
+    let start = P1.wrapping_add(P2);
+    let (first, second) = (number(0), number(32));
+    let change = round(start, first).wrapping_sub(round(start, first ^ 1));
+    let mut other = one.clone();
+    other[..8].copy_from_slice(&(first ^ 1).to_le_bytes());
+    let second = second.wrapping_add(change.wrapping_mul(inverse));
+    other[32..40].copy_from_slice(&second.to_le_bytes());
+    [one, other]
+}
+
+#[test]
+fn a_crafted_file_does_not_take_the_place_of_another() {
+    let bench = Bench::new();
+    let [one, other] = colliding_files();
+    bench.write("tree/usr/share/a", 0o644, &other);
+    bench.write("tree/usr/share/b", 0o644, &one);
+    bench.good(&[
+        "pack",
+        "tree",
+        "--name",
+        "tool",
+        "--version",
+        "1",
+        "-o",
+        "tool.raw",
+    ]);
+    let mut image = bench.open("tool.raw");
+    assert!(image.read("usr/share/a").unwrap() == other);
+    assert!(
+        image.read("usr/share/b").unwrap() == one,
+        "the file of a took the place of b"
+    );
+}
+
 #[test]
 fn a_program_says_itself_what_it_is_for() {
     let bench = Bench::new();

@@ -4,7 +4,8 @@
 //!   out of the image, as the kernel refuses that level there and needs none for gzip. The superblock says then, as that
 //!   of `mksquashfs -noI -noD -noF -noX` does, that nothing is compressed.
 //! - The writer finds equal files by a 64-bit hash that was not made to withstand anybody. So each file is hashed while it
-//!   is read, and compared when the image is read back: a crafted file can not put itself in the place of another.
+//!   is read and compared when the image is read back, and where that finds a difference, nothing is shared: a crafted file
+//!   can not put itself in the place of another.
 //! - Blocks are read one at a time; a file is open only while it is read.
 
 use std::io::{BufReader, Seek as _, SeekFrom, Write as _};
@@ -29,12 +30,26 @@ const FLAGS: u64 = 24;
 /// Bytes of a block. Smaller files share one with others.
 pub(super) const BLOCK: u64 = backhand::DEFAULT_BLOCK_SIZE as u64;
 
-/// Writes the image, and compares what is in it.
+/// Writes the image, and compares the large files in it.
 pub(super) fn write(tree: &Tree, file: &mut DurableFile) -> Result<Digests, PackError> {
+    match attempt(tree, file, true) {
+        // Two files of one hash: then each has its own place.
+        Err(PackError::Differs(_)) => {
+            file.file().set_len(0).map_err(PackError::Write)?;
+            file.seek(SeekFrom::Start(0)).map_err(PackError::Write)?;
+            attempt(tree, file, false)
+        }
+        result => result,
+    }
+}
+
+/// Writes the image once; `share` lets equal files have one place.
+fn attempt(tree: &Tree, file: &mut DurableFile, share: bool) -> Result<Digests, PackError> {
     let digests = Digests::default();
     let mut writer = FilesystemWriter::default();
     writer.set_compressor(stored().map_err(refused)?);
     writer.set_emit_compression_options(false);
+    writer.set_no_duplicate_files(share);
     writer.set_root_mode(0o755);
     for (path, node) in tree.nodes() {
         let shown = path.to_string_lossy().into_owned();
