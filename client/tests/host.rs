@@ -1,5 +1,10 @@
 //! Stories of a host: the real binary, a scratch root, and a catalog behind a real server that can lie.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of tests that panics is the failing test"
+)]
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{SystemTime, UNIX_EPOCH};

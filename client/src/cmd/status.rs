@@ -12,13 +12,13 @@ use sysext_formats::name::{CatalogId, ExtensionName};
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
 
-use crate::activate::LinkKind;
+use crate::activate::{self, LinkKind};
 use crate::cli::Global;
 use crate::config::Activation;
 use crate::failure::{Failure, Kind};
 use crate::select::{Decision, Linked, Offer, Patience, Question, select};
 use crate::session::{Catalogs, Session};
-use crate::systemd::{Merger as _, Systemd};
+use crate::systemd::Systemd;
 use crate::ui::{self, Table, Ui};
 
 /// `status`
@@ -99,8 +99,9 @@ impl Report {
         let linked = session.linked()?;
         let links = session.links()?;
         // Only the running root has something merged.
-        let merged = if session.root.is_running() {
-            Systemd::detect(&session.root).merged().ok()
+        let running: Option<BTreeSet<_>> = if session.root.is_running() {
+            let running = activate::running(&Systemd::detect(&session.root), linked.values()).ok();
+            running.map(|images| images.into_iter().map(|image| image.sha256).collect())
         } else {
             None
         };
@@ -117,9 +118,9 @@ impl Report {
             let mut status = ExtensionStatus {
                 name: name.clone(),
                 linked: image.map(|image| image.version().clone()),
-                merged: merged
+                merged: running
                     .as_ref()
-                    .map(|merged| merged.iter().any(|entry| entry == name.as_str())),
+                    .map(|running| image.is_some_and(|image| running.contains(&image.sha256))),
                 update: None,
                 notes: Vec::new(),
                 shadowed: shadowed.is_some(),

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self as sys, AtFlags, Mode, OFlags};
@@ -211,51 +210,6 @@ impl Dir {
         DurableFile::create(self.try_clone()?, name, &temporary_name()?, mode)
     }
 
-    /// Puts a symbolic link in place of whatever has that name, atomically.
-    ///
-    /// # Errors
-    /// When it fails; what was there before still is then.
-    pub fn symlink(&self, name: &str, target: &Path) -> Result<()> {
-        let path = self.path_of(name)?;
-        let temporary = temporary_name()?;
-        let linked = sys::symlinkat(target, &self.fd, temporary.as_str())
-            .and_then(|()| sys::renameat(&self.fd, temporary.as_str(), &self.fd, name));
-        if let Err(error) = linked {
-            let _ = sys::unlinkat(&self.fd, temporary.as_str(), AtFlags::empty());
-            return Err(io("linking", &path, error));
-        }
-        self.sync()
-    }
-
-    /// Makes a second name for a file of `from`, which must not exist yet; the answer is false where it does.
-    ///
-    /// # Errors
-    /// When it fails otherwise.
-    pub fn hard_link(&self, name: &str, from: &Self, original: &str) -> Result<bool> {
-        let path = self.path_of(name)?;
-        from.path_of(original)?;
-        match sys::linkat(&from.fd, original, &self.fd, name, AtFlags::empty()) {
-            Ok(()) => self.sync().map(|()| true),
-            Err(rustix::io::Errno::EXIST) => Ok(false),
-            Err(error) => Err(io("linking", &path, error)),
-        }
-    }
-
-    /// The target of a symbolic link; `None` where there is nothing, or something else.
-    ///
-    /// # Errors
-    /// When it can not be read.
-    pub fn read_link(&self, name: &str) -> Result<Option<PathBuf>> {
-        let path = self.path_of(name)?;
-        match sys::readlinkat(&self.fd, name, Vec::new()) {
-            Ok(target) => Ok(Some(PathBuf::from(std::ffi::OsStr::from_bytes(
-                target.as_bytes(),
-            )))),
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::INVAL) => Ok(None),
-            Err(error) => Err(io("reading", &path, error)),
-        }
-    }
-
     /// Renames within it, durably; what has the new name is replaced.
     ///
     /// # Errors
@@ -384,7 +338,7 @@ fn absent_is_none<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-fn temporary_name() -> Result<String> {
+pub(crate) fn temporary_name() -> Result<String> {
     let number = getrandom::u64().map_err(|error| Error::Io {
         operation: "naming a temporary file in",
         path: PathBuf::from("."),

@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod listing;
 mod lock;
+mod names;
 
 pub use self::dir::Dir;
 pub use self::error::{Error, Result};

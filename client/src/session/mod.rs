@@ -1,5 +1,7 @@
 //! What every command starts from: the root, its configuration, its store, the time, and how to talk.
 
+mod recovery;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,7 +11,7 @@ use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{CatalogId, ExtensionName};
 use sysext_formats::time::UtcTime;
 
-use crate::activate::{self, LinkKind, LinkState, Recovered, Site};
+use crate::activate::{self, LinkKind, LinkState, Site};
 use crate::cli::Global;
 use crate::config::{Activation, ActivationChoice, Config};
 use crate::failure::{Failure, Kind};
@@ -102,7 +104,7 @@ impl Session {
         session.lock = Some(lock);
         let systemd = Systemd::detect(&session.root);
         let recovered = activate::recover(&session.site(&systemd)?)?;
-        say_recovered(ui, &recovered);
+        recovery::say(ui, &recovered);
         Ok(session)
     }
 
@@ -342,48 +344,6 @@ pub fn root_of(global: &Global) -> Result<Root, Failure> {
     }
     let store = global.store.as_deref().map(absolute).transpose()?;
     Ok(Root::new(directory, store))
-}
-
-fn say_recovered(ui: Ui, recovered: &Recovered) {
-    match recovered {
-        Recovered::Nothing => {}
-        Recovered::Finished { .. } => ui
-            .warn("an earlier run was interrupted after its work was done; it is written down now"),
-        Recovered::Undone {
-            links,
-            left,
-            dropped,
-            not_merged,
-        } => {
-            let names = |names: &[ExtensionName]| {
-                names
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            };
-            ui.warn("an earlier run was interrupted; what it had begun was undone");
-            let say = |what: &str, list: &[ExtensionName]| {
-                if !list.is_empty() {
-                    ui.warn(format_args!("{what}: {}", names(list)));
-                }
-            };
-            say("links that were put back", links);
-            say("links that somebody changed meanwhile, left alone", left);
-            say("links to images that are gone, removed", dropped);
-            if let Some(reason) = not_merged {
-                ui.warn(format_args!(
-                    "systemd did not merge the old links: {reason}"
-                ));
-            }
-        }
-        Recovered::SetAside { path, reason } => {
-            ui.warn(format_args!(
-                "a damaged journal was set aside as {}: {reason}",
-                path.display()
-            ));
-        }
-    }
 }
 
 fn now() -> UtcTime {

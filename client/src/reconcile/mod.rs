@@ -1,0 +1,236 @@
+//! From what is wanted to what is linked: refresh, plan, stage, switch.
+//!
+//! `Plan → Staged → Applied`: each step takes the value of the one before. What fails for one extension is a problem of
+//! that extension; the others go on, and the worst kind decides the exit code.
+
+mod report;
+mod stage_all;
+mod switch;
+
+use std::collections::BTreeSet;
+
+use sysext_formats::name::{CatalogId, ExtensionName};
+
+pub use self::report::{Outcome, plan_text, report_problems};
+pub use self::stage_all::{Staged, stage_all};
+pub use self::switch::activate;
+use crate::failure::{Failure, Kind};
+use crate::plan::{Plan, Problem, UnlinkReason};
+use crate::refresh::RefreshProblem;
+use crate::select::{Linked, Offer, Patience, Question, select};
+use crate::session::{Catalogs, Session};
+use crate::store::StoredImage;
+
+/// How `update` works this time.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Only these extensions; all where empty.
+    pub names: BTreeSet<ExtensionName>,
+    /// Whether rollouts are waited for.
+    pub patience: Patience,
+    /// Whether somebody typed the command, or the timer called.
+    pub caller: Caller,
+    /// Whether catalogs are refreshed first.
+    pub refresh: bool,
+}
+
+/// Who asks for an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// A person: merged at once.
+    Person,
+    /// The timer: merged as `apply` says.
+    Timer,
+}
+
+impl Options {
+    /// What a typed command does for `names`.
+    #[must_use]
+    pub fn typed(names: BTreeSet<ExtensionName>) -> Self {
+        Self {
+            names,
+            patience: Patience::Wait,
+            caller: Caller::Person,
+            refresh: true,
+        }
+    }
+
+    fn asks_for(&self, name: &ExtensionName) -> bool {
+        self.names.is_empty() || self.names.contains(name)
+    }
+}
+
+/// A plan with the catalogs that it was made of.
+#[derive(Debug)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    catalogs: Catalogs,
+}
+
+impl From<Plan> for Planned {
+    /// A plan that needs no catalog: it only takes links away.
+    fn from(plan: Plan) -> Self {
+        Self {
+            plan,
+            catalogs: Catalogs::new(),
+        }
+    }
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// When the links can not be read or no way to the network can be made.
+pub fn plan(session: &Session, options: &Options) -> Result<Planned, Failure> {
+    let wanted = session
+        .config
+        .extensions
+        .keys()
+        .filter(|name| options.asks_for(name))
+        .cloned()
+        .collect();
+    let catalogs = if options.refresh {
+        session.refresh(&wanted)?
+    } else {
+        session.not_refreshed(&wanted)?
+    };
+    plan_from(session, options, catalogs)
+}
+
+/// Makes the plan of catalogs that are there already.
+///
+/// # Errors
+/// When the links can not be read.
+pub fn plan_from(
+    session: &Session,
+    options: &Options,
+    catalogs: Catalogs,
+) -> Result<Planned, Failure> {
+    let asked = |name: &ExtensionName| options.asks_for(name);
+    let linked = session.linked()?;
+    let mut plan = Plan::default();
+    catalog_problems(&catalogs, &mut plan);
+    for name in linked
+        .keys()
+        .filter(|name| asked(name) && !session.config.extensions.contains_key(*name))
+    {
+        plan.unlink(
+            name,
+            linked.get(name).map(StoredImage::version),
+            UnlinkReason::NotWanted,
+        );
+    }
+    for name in &options.names {
+        if !session.config.extensions.contains_key(name) && !linked.contains_key(name) {
+            plan.problems.push(Problem {
+                name: Some(name.clone()),
+                kind: Kind::Usage,
+                message: format!("{name} is not installed"),
+                hint: Some(format!("sysext-fetch install {name}")),
+            });
+        }
+    }
+    for (name, extension) in session
+        .config
+        .extensions
+        .iter()
+        .filter(|(name, _)| asked(name))
+    {
+        let image = linked.get(name);
+        if !extension.wish.enabled {
+            if let Some(image) = image {
+                plan.unlink(name, Some(image.version()), UnlinkReason::Disabled);
+            }
+            continue;
+        }
+        let linked = image.map(|image| Linked {
+            sha256: image.sha256,
+            catalog: &image.catalog,
+            custom: &image.custom,
+        });
+        let offers = offers(name, &catalogs, &mut plan);
+        let bound = extension.wish.catalog.as_ref();
+        if offers.is_empty()
+            && bound.is_some_and(|bound| !matches!(catalogs.get(bound), Some(Ok(_))))
+        {
+            missing_catalog(name, bound, &catalogs, &mut plan);
+            continue;
+        }
+        let question = Question {
+            name,
+            wish: &extension.wish,
+            host: &session.host,
+            linked,
+            now: session.now,
+            patience: options.patience,
+        };
+        let selection = select(&question, &offers);
+        plan.decide(name, &selection, linked.as_ref(), |sha256| {
+            session.has_image(sha256)
+        });
+    }
+    Ok(Planned { plan, catalogs })
+}
+
+/// The indexes that the catalogs offer for `name`; one that can not be used is a problem of this extension.
+fn offers<'a>(name: &ExtensionName, catalogs: &'a Catalogs, plan: &mut Plan) -> Vec<Offer<'a>> {
+    let mut offers = Vec::new();
+    for (id, catalog) in catalogs {
+        match catalog
+            .as_ref()
+            .ok()
+            .and_then(|catalog| catalog.indexes.get(name))
+        {
+            Some(Ok(index)) => offers.push(Offer { catalog: id, index }),
+            Some(Err(RefreshProblem::NotOffered { .. })) | None => {}
+            Some(Err(problem)) => plan.problems.push(describe(Some(name.clone()), problem)),
+        }
+    }
+    offers
+}
+
+fn missing_catalog(
+    name: &ExtensionName,
+    bound: Option<&CatalogId>,
+    catalogs: &Catalogs,
+    plan: &mut Plan,
+) {
+    // A catalog that failed is reported once, for itself; what is linked stays.
+    let Some(bound) = bound else { return };
+    if catalogs.contains_key(bound) {
+        plan.unchanged.push(name.clone());
+        return;
+    }
+    plan.problems.push(Problem {
+        name: Some(name.clone()),
+        kind: Kind::Usage,
+        message: format!(
+            "{name} is bound to the catalog \"{bound}\", which this host does not know"
+        ),
+        hint: Some(
+            "sysext-fetch catalog add URL#sha256=HEX, or sysext-fetch set NAME catalog=ID"
+                .to_owned(),
+        ),
+    });
+}
+
+fn catalog_problems(catalogs: &Catalogs, plan: &mut Plan) {
+    for (id, catalog) in catalogs {
+        if let Err(problem) = catalog {
+            let mut problem = describe(None, problem);
+            problem.message = format!("catalog \"{id}\": {}", problem.message);
+            plan.problems.push(problem);
+        }
+    }
+}
+
+fn describe(name: Option<ExtensionName>, problem: &RefreshProblem) -> Problem {
+    let failure = Failure::from(problem);
+    Problem {
+        name,
+        kind: failure.kind,
+        message: failure.messages.join(": "),
+        hint: failure.hints.into_iter().next(),
+    }
+}

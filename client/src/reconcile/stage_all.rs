@@ -1,0 +1,126 @@
+//! Every image of a plan is brought into the store before anything changes.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use sysext_formats::name::ExtensionName;
+
+use super::Planned;
+use crate::activate::Switch;
+use crate::failure::Failure;
+use crate::plan::{Action, Plan, Problem, Step};
+use crate::refresh::FreshCatalog;
+use crate::session::{Catalogs, Session};
+use crate::stage::{StageError, StagedImage, Wanted, stage};
+use crate::ui::progress::Bars;
+
+/// Images that lie in the store, opened and checked, for a plan.
+#[derive(Debug)]
+pub struct Staged {
+    pub(super) plan: Plan,
+    pub(super) switches: Vec<Switch>,
+    pub(super) names: BTreeSet<ExtensionName>,
+}
+
+impl Staged {
+    /// The plan, with a problem for each image that could not be had.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+/// Brings every image of the plan into the store, several at a time. Nothing that runs is touched.
+///
+/// # Errors
+/// When no way to the network can be made; single images fail in the plan.
+pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure> {
+    let Planned { mut plan, catalogs } = planned;
+    let fetcher = session.fetcher()?;
+    let store = session.store()?;
+    let bars = Bars::new(session.ui);
+    let jobs: Vec<_> = plan
+        .steps
+        .iter()
+        .filter_map(|step| Some((step, wanted(step, &catalogs)?)))
+        .collect();
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<(ExtensionName, Result<StagedImage, StageError>)>> =
+        Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..usize::from(session.config.settings.parallel.max(1)).min(jobs.len()) {
+            scope.spawn(|| {
+                while let Some((step, wanted)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let bar = bars.bar(&step.name);
+                    let staged = stage(store, &fetcher, wanted, &bar);
+                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                    results.push((step.name.clone(), staged));
+                }
+            });
+        }
+    });
+    drop(jobs);
+    bars.finish();
+    let mut switches = Vec::new();
+    let mut failed = BTreeSet::new();
+    for (name, staged) in results.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        match staged {
+            Ok(image) => {
+                for attempt in image.attempts() {
+                    session
+                        .ui
+                        .warn(format_args!("{name}: {attempt}; the next source was taken"));
+                }
+                for item in image.undeclared() {
+                    session.ui.warn(format_args!(
+                        "{name} brings {item}, which its catalog did not announce"
+                    ));
+                }
+                switches.push(Switch {
+                    name,
+                    to: Some(image),
+                });
+            }
+            Err(error) => {
+                let failure = Failure::from(&error);
+                let (kind, message) = (failure.kind, failure.messages.join(": "));
+                let hint = failure.hints.into_iter().next();
+                plan.problems.push(Problem {
+                    name: Some(name.clone()),
+                    kind,
+                    message: format!("{name}: {message}"),
+                    hint,
+                });
+                failed.insert(name);
+            }
+        }
+    }
+    let unlinked = plan
+        .steps
+        .iter()
+        .filter(|step| step.action == Action::Unlink);
+    switches.extend(unlinked.map(|step| Switch {
+        name: step.name.clone(),
+        to: None,
+    }));
+    switches.sort_by(|a, b| a.name.cmp(&b.name));
+    plan.steps.retain(|step| !failed.contains(&step.name));
+    let names = switches.iter().map(|switch| switch.name.clone()).collect();
+    Ok(Staged {
+        plan,
+        switches,
+        names,
+    })
+}
+
+fn wanted<'a>(step: &'a Step, catalogs: &'a Catalogs) -> Option<Wanted<'a>> {
+    let (image, id) = (step.image.as_ref()?, step.catalog.as_ref()?);
+    let catalog: &FreshCatalog = catalogs.get(id)?.as_ref().ok()?;
+    Some(Wanted {
+        extension: &step.name,
+        catalog: id,
+        image,
+        bases: &catalog.image_bases,
+    })
+}

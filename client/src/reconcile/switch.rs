@@ -1,0 +1,141 @@
+//! Links are switched and merged, and what came of it is made a report.
+
+use std::collections::BTreeSet;
+
+use sysext_formats::name::ExtensionName;
+
+use super::{Caller, Outcome, Staged};
+use crate::activate::{self, Applied};
+use crate::config::{self, Apply, RefreshPolicy};
+use crate::failure::{Failure, Kind};
+use crate::plan::{Plan, Problem};
+use crate::session::Session;
+use crate::systemd::Systemd;
+
+/// Switches the links and makes systemd merge.
+///
+/// # Errors
+/// When nothing could be switched, and all is as before.
+pub fn activate(session: &Session, staged: Staged, caller: Caller) -> Result<Outcome, Failure> {
+    let Staged {
+        mut plan,
+        switches,
+        names,
+    } = staged;
+    let systemd = Systemd::detect(&session.root);
+    let applied = if switches.is_empty() {
+        Applied::default()
+    } else {
+        activate::apply(
+            &session.site(&systemd)?,
+            &switches,
+            merge_policy(session, &names, caller),
+        )?
+    };
+    for quarantined in &applied.quarantined {
+        let name = &quarantined.name;
+        let version = quarantined.version.as_ref();
+        if let (Some(extension), Some(version)) = (session.config.extensions.get(name), version) {
+            config::edit::skip(&session.root, extension, version, &quarantined.reason)?;
+        }
+        let what = version.map_or_else(
+            || format!("{name} could not be unlinked"),
+            |version| format!("{name} {version} did not merge"),
+        );
+        plan.problems.push(Problem {
+            name: Some(name.clone()),
+            kind: Kind::Partial,
+            message: format!("{what}, so what was linked before is back: {}", quarantined.reason),
+            hint: Some(format!("that version is skipped from now on; sysext-fetch why {name} shows what else there is")),
+        });
+    }
+    for foreign in &applied.foreign {
+        plan.problems.push(Problem {
+            name: Some(foreign.name.clone()),
+            kind: Kind::Partial,
+            message: format!(
+                "{} is not ours and was left alone, so {} is not linked",
+                foreign.path.display(),
+                foreign.name
+            ),
+            hint: Some(format!(
+                "move it away, then run sysext-fetch update {}",
+                foreign.name
+            )),
+        });
+    }
+    for shadowed in &applied.shadowed {
+        plan.problems.push(Problem {
+            name: Some(shadowed.name.clone()),
+            kind: Kind::Partial,
+            message: format!(
+                "{} has no effect: systemd takes {} instead",
+                shadowed.name,
+                shadowed.by.display()
+            ),
+            hint: Some("remove that file, or disable the extension here".to_owned()),
+        });
+    }
+    plan.steps.retain(|step| {
+        applied
+            .changed
+            .iter()
+            .any(|changed| changed.name == step.name)
+    });
+    settle(session, &systemd, &applied, &mut plan)?;
+    Ok(Outcome {
+        changed: !applied.changed.is_empty(),
+        steps: plan.steps,
+        unchanged: plan.unchanged,
+        problems: plan.problems,
+        merge: applied.merge,
+    })
+}
+
+/// After a live merge: units are read again, and those restarted that the admin named for an image that changed.
+fn settle(
+    session: &Session,
+    systemd: &Systemd,
+    applied: &Applied,
+    plan: &mut Plan,
+) -> Result<(), Failure> {
+    let changed = applied
+        .changed
+        .iter()
+        .filter_map(|changed| session.config.extensions.get(&changed.name));
+    let units = changed.flat_map(|extension| extension.wish.restart.iter().map(String::as_str));
+    let settled = activate::settle(session.store()?, systemd, applied, units);
+    for unit in settled.restarted {
+        session.ui.say(format_args!("restarted {unit}"));
+    }
+    plan.problems
+        .extend(settled.problems.into_iter().map(|message| Problem {
+            name: None,
+            kind: Kind::Partial,
+            message,
+            hint: Some("the merge holds; look at that unit with systemctl status".to_owned()),
+        }));
+    Ok(())
+}
+
+/// Whether systemd merges now. Never on another root; the timer asks each extension that changes.
+fn merge_policy(
+    session: &Session,
+    names: &BTreeSet<ExtensionName>,
+    caller: Caller,
+) -> RefreshPolicy {
+    let live = |name: &ExtensionName| {
+        let wish = session
+            .config
+            .extensions
+            .get(name)
+            .and_then(|extension| extension.wish.apply);
+        wish.unwrap_or(session.config.settings.apply) == Apply::Live
+    };
+    let waits = caller == Caller::Timer && !names.iter().all(live);
+    if waits || !session.root.is_running() {
+        RefreshPolicy::Never
+    } else {
+        session.config.settings.refresh
+    }
+}
