@@ -14,7 +14,6 @@ use crate::ui::{Format, Ui};
 
 /// How a command that did its work ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
 pub enum Verdict {
     /// Exit code 0.
     Good,

@@ -28,19 +28,19 @@ pub enum Standing {
 /// A catalog that is being changed.
 #[derive(Debug)]
 pub struct Editor {
-    catalog: Catalog,
-    now: UtcTime,
-    expires: Expires,
-    touched: Touched,
-    renewed: Renewed,
-    changes: Vec<Change>,
+    pub(super) catalog: Catalog,
+    pub(super) now: UtcTime,
+    pub(super) expires: Expires,
+    pub(super) touched: Touched,
+    pub(super) renewed: Renewed,
+    pub(super) changes: Vec<Change>,
     images: BTreeMap<FileName, ExtensionName>,
 }
 
 #[derive(Debug, Default)]
-struct Renewed {
-    snapshot: bool,
-    timestamp: bool,
+pub(super) struct Renewed {
+    pub(super) snapshot: bool,
+    pub(super) timestamp: bool,
 }
 
 impl Editor {
@@ -316,49 +316,6 @@ impl Editor {
         }
     }
 
-    /// Signs freshness again: the timestamp, and the snapshot once half of its time is over.
-    pub fn renew_freshness(&mut self) {
-        self.renewed.timestamp = true;
-        let left = self.catalog.snapshot.expires.since(self.now);
-        self.renewed.snapshot |= left <= self.expires.snapshot.duration() / 2;
-    }
-
-    /// Signs an index again.
-    ///
-    /// # Errors
-    /// When it was not handed in.
-    pub fn renew_index(&mut self, name: &ExtensionName) -> Result<(), DraftError> {
-        let expires = self.touch_index(name)?.expires;
-        self.renewal(name.as_str(), expires);
-        Ok(())
-    }
-
-    /// Signs the table of contents again.
-    ///
-    /// # Errors
-    /// When its version can not be counted up.
-    pub fn renew_targets(&mut self) -> Result<(), DraftError> {
-        let expires = self.touch_targets()?.expires;
-        self.renewal("targets", expires);
-        Ok(())
-    }
-
-    /// Signs the root again, with the same keys.
-    ///
-    /// # Errors
-    /// When its version can not be counted up.
-    pub fn renew_root(&mut self) -> Result<(), DraftError> {
-        if !self.touched.root {
-            let root = &mut self.catalog.root;
-            root.version = next(root.version, "root")?;
-            root.expires = self.now.plus(self.expires.root.duration());
-            self.touched.root = true;
-            let expires = root.expires;
-            self.renewal("root", expires);
-        }
-        Ok(())
-    }
-
     /// The draft; `None` when nothing changed.
     ///
     /// # Errors
@@ -413,7 +370,7 @@ impl Editor {
     }
 
     /// The index, with its next version and expiry from the first change on.
-    fn touch_index(&mut self, name: &ExtensionName) -> Result<&mut Targets, DraftError> {
+    pub(super) fn touch_index(&mut self, name: &ExtensionName) -> Result<&mut Targets, DraftError> {
         let unknown = || DraftError::UnknownExtension(name.clone());
         let index = self.catalog.indexes.get_mut(name).ok_or_else(unknown)?;
         if self.touched.indexes.insert(name.clone()) {
@@ -423,7 +380,7 @@ impl Editor {
         Ok(index)
     }
 
-    fn touch_targets(&mut self) -> Result<&mut Targets, DraftError> {
+    pub(super) fn touch_targets(&mut self) -> Result<&mut Targets, DraftError> {
         let targets = &mut self.catalog.targets;
         if !std::mem::replace(&mut self.touched.targets, true) {
             targets.version = next(targets.version, "targets")?;
@@ -447,13 +404,6 @@ impl Editor {
         self.touch_targets()?.x_sysext = Some(serde_json::to_value(info)?);
         Ok(true)
     }
-
-    fn renewal(&mut self, role: &str, expires: UtcTime) {
-        self.changes.push(Change::Renewal {
-            role: role.to_owned(),
-            expires,
-        });
-    }
 }
 
 /// A key may sign several indexes: each says whose it is.
@@ -473,7 +423,7 @@ fn os_of(image: &Image) -> Option<String> {
     Some(version.map_or_else(|| id.to_owned(), |version| format!("{id} {version}")))
 }
 
-fn next(version: MetadataVersion, role: &str) -> Result<MetadataVersion, DraftError> {
+pub(super) fn next(version: MetadataVersion, role: &str) -> Result<MetadataVersion, DraftError> {
     version
         .next()
         .ok_or_else(|| DraftError::LastVersion(role.to_owned()))

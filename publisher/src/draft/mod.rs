@@ -9,6 +9,7 @@
 mod change;
 mod editor;
 mod first;
+mod renew;
 
 use std::collections::{BTreeMap, BTreeSet};
 

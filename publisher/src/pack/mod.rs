@@ -3,8 +3,8 @@
 //! - The same content gives the same bytes: no clock, no umask, no user, no order of a directory gets in. Owner is root,
 //!   modes are 0755 and 0644, times are 0, and extended attributes stay behind.
 //! - Nothing is mounted, no right of root is needed, and memory does not grow with the size of a file.
-//! - What was written is read back and held against what went in, and looked at by [`candidate`](crate::candidate) and
-//!   [`lint`](crate::lint), before it gets its name. A pack that was killed leaves at most a `.tmp-…` file.
+//! - What was written is read back and held against what went in, and looked at by [`candidate`] and
+//!   [`lint`], before it gets its name. A pack that was killed leaves at most a `.tmp-…` file.
 //! - A file that is there already stays, unless it is the same image or `force` is said.
 //!
 //! It does not resolve libraries: a program that needs some is bound to the operating system it was built for, or ships
