@@ -280,3 +280,99 @@ impl Write for Counted {
         self.inner.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::location::Directory;
+    use crate::ui::Format;
+
+    fn config(transports: &str) -> Config {
+        let text = format!(
+            "id = \"a\"\nurl = [\"https://a.example\"]\nlocation = \"public\"\ntransports = {transports}\nzstd-level = 3\n\
+             [keys]\nrelease = \"env:R\"\nonline = \"env:O\"\n"
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    fn take(bytes: &[u8], transports: &str) -> (tempfile::TempDir, Result<Arrival, ArrivalError>) {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("image");
+        std::fs::write(&path, bytes).unwrap();
+        let arrival = take_at(&path, Identity::at(&path).unwrap(), transports);
+        (temp, arrival)
+    }
+
+    fn take_at(path: &Path, identity: Identity, transports: &str) -> Result<Arrival, ArrivalError> {
+        let store = Directory::create(&path.with_file_name("public")).unwrap();
+        let file = "a_1_noarch.raw".parse().unwrap();
+        let ui = Ui::new(Format::Text, true);
+        bring(&store, path, identity, &file, &config(transports), &ui)
+    }
+
+    #[test]
+    fn one_pass_gives_copy_digest_and_transport_the_same_every_time() {
+        let bytes: Vec<u8> = (0..3_000_000_u32)
+            .flat_map(|number| (number / 7).to_le_bytes())
+            .collect();
+        let (_temp, first) = take(&bytes, "[\"zstd\"]");
+        let mut first = first.unwrap();
+        assert_eq!(first.sha256, Sha256Digest::of(&bytes));
+        let mut copy = Vec::new();
+        first
+            .image
+            .read_back()
+            .unwrap()
+            .read_to_end(&mut copy)
+            .unwrap();
+        assert!(copy == bytes);
+        let mut packed = Vec::new();
+        first.transport_files[0]
+            .read_back()
+            .unwrap()
+            .read_to_end(&mut packed)
+            .unwrap();
+        assert_eq!(first.transports[0].sha256, Sha256Digest::of(&packed));
+        assert!(zstd::decode_all(packed.as_slice()).unwrap() == bytes);
+        let (_temp, second) = take(&bytes, "[\"zstd\"]");
+        assert_eq!(second.unwrap().transports, first.transports);
+    }
+
+    #[test]
+    fn a_transport_that_saves_nothing_is_none() {
+        let noise: Vec<u8> = (0..2_000_u32)
+            .flat_map(|number| *Sha256Digest::of(&number.to_le_bytes()).as_bytes())
+            .collect();
+        assert!(take(&noise, "[\"zstd\"]").1.unwrap().transports.is_empty());
+        assert!(take(&[0; 10_000], "[]").1.unwrap().transports.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_not_the_one_that_was_looked_at_is_noticed() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("image");
+        std::fs::write(&path, [1; 1000]).unwrap();
+        let identity = Identity::at(&path).unwrap();
+        // As long as before, and put in its place.
+        std::fs::write(temp.path().join("other"), [2; 1000]).unwrap();
+        std::fs::rename(temp.path().join("other"), &path).unwrap();
+        assert!(matches!(
+            take_at(&path, identity, "[]"),
+            Err(ArrivalError::Changed(_))
+        ));
+        // Written to between the first and the last byte.
+        let identity = Identity::at(&path).unwrap();
+        let mut pieces = 0;
+        let ui = Ui::new(Format::Text, true);
+        let result = copy(&path, identity, &ui, |_| {
+            pieces += 1;
+            std::fs::write(&path, [3; 2000]).unwrap();
+            Ok(())
+        });
+        assert!(matches!(result, Err(ArrivalError::Changed(_))) && pieces == 1);
+        assert_eq!(
+            std::fs::read_dir(temp.path().join("public/images")).map_or(0, Iterator::count),
+            0
+        );
+    }
+}

@@ -99,7 +99,7 @@ impl Failure {
     /// An error with all its causes.
     #[must_use]
     pub fn of(kind: Kind, error: &dyn Error) -> Self {
-        let mut messages = vec![error.to_string()];
+        let mut messages = vec![error.to_string().trim_end().to_owned()];
         let mut cause = error.source();
         while let Some(error) = cause {
             let message = error.to_string();

@@ -254,3 +254,199 @@ impl Remote for Overlay<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+
+    use sysext_formats::sign::{SecretKey, Signer as _};
+
+    use super::*;
+    use crate::arrival::Arrival;
+    use crate::config::Expires;
+    use crate::draft::{Draft, First, FirstKeys};
+    use crate::location::Incoming;
+    use crate::session;
+    use crate::signer::{Roster, SignedDraft, SignerError, Signers};
+    use crate::staged::Arrivals;
+
+    const NOW: &str = "2030-01-01T00:00:00Z";
+
+    /// One key for everything, or for everything but one role another one.
+    struct Keys {
+        key: std::rc::Rc<SecretKey>,
+        wrong_for: &'static str,
+    }
+
+    impl Keys {
+        fn of(&self, role: &str) -> Result<Signers, SignerError> {
+            let wrong = std::rc::Rc::new(SecretKey::from_seed(&[9; 32]));
+            Ok(Signers::of([if role == self.wrong_for {
+                wrong
+            } else {
+                self.key.clone()
+            }]))
+        }
+    }
+
+    impl Roster for Keys {
+        fn index(&self, _: &ExtensionName, _: &Draft) -> Result<Signers, SignerError> {
+            self.of("index")
+        }
+        fn targets(&self, _: &Draft) -> Result<Signers, SignerError> {
+            self.of("targets")
+        }
+        fn online(&self, _: &Draft) -> Result<Signers, SignerError> {
+            self.of("online")
+        }
+        fn root(&self, _: &Draft) -> Result<Signers, SignerError> {
+            self.of("root")
+        }
+    }
+
+    fn keys(wrong_for: &'static str) -> Keys {
+        let key = std::rc::Rc::new(SecretKey::from_seed(&[1; 32]));
+        Keys { key, wrong_for }
+    }
+
+    fn first(keys: &Keys, expires: Expires) -> Draft {
+        let key = keys.key.public_key().clone();
+        let first = First {
+            keys: FirstKeys {
+                root: vec![key.clone()],
+                root_threshold: 1,
+                release: key.clone(),
+                online: key,
+                targets_by_root: false,
+            },
+            title: "",
+            extensions: [("a".parse().unwrap(), Default::default())].into(),
+            expires,
+            now: NOW.parse().unwrap(),
+        };
+        first.draft().unwrap()
+    }
+
+    fn descriptor() -> sysext_formats::catalog::Descriptor {
+        let text = "id = \"a\"\nurl = [\"https://a.example\"]\nlocation = \"public\"\n[keys]\nrelease = \"\"\nonline = \"\"\n";
+        let version = sysext_formats::role::MetadataVersion::ONE;
+        session::descriptor(
+            &toml::from_str(text).unwrap(),
+            version,
+            Sha256Digest::of(b""),
+        )
+    }
+
+    fn verdict(wrong_for: &'static str, expires: Expires) -> Result<(), String> {
+        let keys = keys(wrong_for);
+        let signed = SignedDraft::new(first(&keys, expires), &keys).unwrap();
+        let root = signed.root_bytes().unwrap().to_vec();
+        let mut arrivals = Arrivals::new();
+        let tree = StagedTree::new(signed, &mut arrivals, &descriptor()).unwrap();
+        check_over_nothing(tree, &root)
+    }
+
+    fn check_over_nothing(tree: StagedTree<'_>, root: &[u8]) -> Result<(), String> {
+        let before = Before {
+            first_root: root,
+            published: Documents::new(),
+            location: None,
+            now: NOW.parse().unwrap(),
+        };
+        let text = |error: SelfCheckError| crate::failure::Failure::from(error).text();
+        check(tree, &before).map(drop).map_err(text)
+    }
+
+    #[test]
+    fn what_hosts_accept_passes_and_each_document_that_they_refuse_does_not() {
+        assert_eq!(verdict("", Expires::default()), Ok(()));
+        for (wrong, role) in [
+            ("index", "a is signed only"),
+            ("targets", "targets"),
+            ("online", "timestamp"),
+            ("root", "root"),
+        ] {
+            let refused = verdict(wrong, Expires::default()).unwrap_err();
+            assert!(refused.contains(role), "{wrong}: {refused}");
+        }
+        let expires = Expires {
+            index: crate::config::Span::days(0),
+            ..Expires::default()
+        };
+        assert!(
+            verdict("", expires)
+                .unwrap_err()
+                .contains("a version 1 is overdue")
+        );
+    }
+
+    /// A host's disk that gives back something else than it was given.
+    #[derive(Debug)]
+    struct Forgetful;
+
+    impl Write for Forgetful {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Incoming for Forgetful {
+        fn read_back(&mut self) -> Result<Box<dyn io::Read + '_>, LocationError> {
+            Ok(Box::new(&b"other"[..]))
+        }
+        fn publish(&mut self) -> Result<(), LocationError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_image_whose_bytes_at_the_host_are_others_or_that_no_index_lists_is_refused() {
+        let keys = keys("");
+        for (listed, expected) in [
+            (true, "the bytes at the host are not those"),
+            (false, "would not find"),
+        ] {
+            let mut draft = first(&keys, Expires::default());
+            let (extension, file): (ExtensionName, FileName) =
+                ("a".parse().unwrap(), "a_1_noarch.raw".parse().unwrap());
+            draft.images.insert(file.clone(), extension.clone());
+            if listed {
+                let custom = serde_json::json!({"sysext": {
+                    "schema": 1, "class": "sysext", "version": "1", "architecture": "_any",
+                    "extension_release": {"ID": "_any"}, "channels": ["stable"], "released": NOW,
+                    "image": {"container": "none", "filesystem": "squashfs", "compressed": false},
+                }});
+                let target = sysext_formats::role::TargetFile {
+                    length: 5,
+                    hashes: Sha256Digest::of(b"bytes").into(),
+                    custom: Some(custom),
+                    extra: Default::default(),
+                };
+                draft
+                    .catalog
+                    .indexes
+                    .get_mut(&extension)
+                    .unwrap()
+                    .targets
+                    .insert((&file).into(), target);
+            }
+            let signed = SignedDraft::new(draft, &keys).unwrap();
+            let root = signed.root_bytes().unwrap().to_vec();
+            let arrival = Arrival {
+                file: file.clone(),
+                length: 5,
+                sha256: Sha256Digest::of(b"bytes"),
+                transports: Vec::new(),
+                image: Box::new(Forgetful),
+                transport_files: Vec::new(),
+            };
+            let mut arrivals = Arrivals::from([(file, arrival)]);
+            let tree = StagedTree::new(signed, &mut arrivals, &descriptor()).unwrap();
+            let refused = check_over_nothing(tree, &root).unwrap_err();
+            assert!(refused.contains(expected), "{refused}");
+        }
+    }
+}

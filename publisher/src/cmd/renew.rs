@@ -120,8 +120,13 @@ impl Job<'_> {
         };
         let spans = self.session.config.expires;
         let say = |what: &str, expires: UtcTime, how: &str| {
+            let when = if expires <= self.context.now() {
+                "has expired"
+            } else {
+                "expires"
+            };
             self.context.ui.warn(format_args!(
-                "{what} expires {expires}; `sysext-publish renew {how}` signs it again"
+                "{what} {when} {expires}; `sysext-publish renew {how}` signs it again"
             ));
         };
         let catalog = editor.catalog();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sysext_formats::catalog::{CatalogInfo, ExtensionInfo, ExtensionSummary, Image};
+use sysext_formats::catalog::{CatalogInfo, ExtensionInfo, ExtensionSummary, Image, SCHEMA};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::key::PublicKey;
 use sysext_formats::name::{ExtensionName, FileName, RoleName, TargetPath};
@@ -409,6 +409,7 @@ impl Editor {
 /// A key may sign several indexes: each says whose it is.
 fn stated(name: &ExtensionName, info: ExtensionInfo) -> ExtensionInfo {
     ExtensionInfo {
+        schema: SCHEMA,
         role: name.to_string(),
         ..info
     }

@@ -10,6 +10,8 @@ mod change;
 mod editor;
 mod first;
 mod renew;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

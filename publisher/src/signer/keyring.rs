@@ -240,3 +240,130 @@ impl KeyRing {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sysext_formats::role::{
+        Extra, MetaFile, MetadataVersion, Threshold, Timestamp, TimestampMeta,
+    };
+    use sysext_formats::sign::SignedDocument;
+
+    use super::*;
+    use crate::cli::Globals;
+    use crate::context::Environment;
+    use crate::signer::public_pem;
+
+    fn ring(directory: &Path) -> KeyRing {
+        let globals = Globals {
+            config: directory.join("sysext-publish.toml"),
+            ..Globals::default()
+        };
+        let environment = Environment {
+            now: "2030-01-01T00:00:00Z".parse().unwrap(),
+            variable: |_| None,
+        };
+        KeyRing::new(&Context::new(globals, environment))
+    }
+
+    fn keys(ids: &[&SecretKey], threshold: u64) -> RoleKeys {
+        RoleKeys {
+            keyids: ids
+                .iter()
+                .map(|key| key.public_key().canonical_id())
+                .collect(),
+            threshold: Threshold::new(threshold).unwrap(),
+            extra: Extra::new(),
+        }
+    }
+
+    fn timestamp() -> Timestamp {
+        Timestamp {
+            version: MetadataVersion::ONE,
+            expires: "2030-01-01T00:00:00Z".parse().unwrap(),
+            meta: TimestampMeta {
+                snapshot: MetaFile::version_only(MetadataVersion::ONE),
+                extra: Extra::new(),
+            },
+            extra: Extra::new(),
+        }
+    }
+
+    #[test]
+    fn a_program_signs_what_it_is_given() {
+        let temp = tempfile::tempdir().unwrap();
+        let key = SecretKey::from_seed(&[7; 32]);
+        let expected = SignedDocument::new(&timestamp(), &[&key]).unwrap();
+        // What a program would be given, and answers: ed25519 signatures are the same every time.
+        let document: serde_json::Value = serde_json::from_slice(expected.bytes()).unwrap();
+        let message = sysext_formats::canonical::encode(&document["signed"]).unwrap();
+        std::fs::write(temp.path().join("message"), &message).unwrap();
+        std::fs::write(temp.path().join("signature"), key.sign(&message).unwrap()).unwrap();
+        std::fs::write(
+            temp.path().join("key.pub"),
+            public_pem(key.public_key()).unwrap(),
+        )
+        .unwrap();
+        let program = temp.path().join("sign");
+        let script = format!(
+            "#!/bin/sh\ncd {} && cmp -s - message && cat signature\n",
+            temp.path().display()
+        );
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(
+            &program,
+            std::os::unix::fs::PermissionsExt::from_mode(0o755),
+        )
+        .unwrap();
+
+        let source: KeySource = format!("cmd:key.pub {}", program.display())
+            .parse()
+            .unwrap();
+        let signers = ring(temp.path())
+            .signers("timestamp", &keys(&[&key], 1), &[source])
+            .unwrap();
+        let signed = SignedDocument::new(&timestamp(), &signers.refs()).unwrap();
+        assert_eq!(signed, expected);
+    }
+
+    #[test]
+    fn as_many_keys_sign_as_the_threshold_needs_and_one_counts_once() {
+        let temp = tempfile::tempdir().unwrap();
+        let all = [1, 2, 3].map(|seed| SecretKey::from_seed(&[seed; 32]));
+        let sources: Vec<KeySource> = all
+            .iter()
+            .enumerate()
+            .map(|(number, key)| {
+                let path = temp.path().join(format!("{number}.pem"));
+                std::fs::write(&path, key.to_pem(None).unwrap()).unwrap();
+                std::fs::set_permissions(
+                    &path,
+                    std::os::unix::fs::PermissionsExt::from_mode(0o600),
+                )
+                .unwrap();
+                KeySource::File(path)
+            })
+            .collect();
+        let [one, two, three] = &all;
+        let ring = ring(temp.path());
+        let signers = |threshold, sources: &[KeySource]| {
+            ring.signers("root", &keys(&[one, two], threshold), sources)
+        };
+        assert_eq!(signers(1, &sources).unwrap().refs().len(), 1);
+        assert_eq!(signers(2, &sources).unwrap().refs().len(), 2);
+        let [first, _, third] = sources.as_slice() else {
+            panic!()
+        };
+        let twice = signers(2, &[first.clone(), first.clone(), third.clone()])
+            .unwrap_err()
+            .to_string();
+        assert!(twice.contains("once more"), "{twice}");
+        assert!(
+            twice.contains(&three.public_key().canonical_id().short()),
+            "{twice}"
+        );
+        assert!(matches!(
+            signers(1, &[]),
+            Err(SignerError::NoneThere { .. })
+        ));
+    }
+}

@@ -1,0 +1,14 @@
+//! Whole runs of the program, as vendors and their CI make them, in directories that are thrown away.
+
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod story;
+#[cfg(test)]
+mod time;
