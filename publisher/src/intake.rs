@@ -231,6 +231,9 @@ impl<'a> Intake<'a> {
                 .map_err(DraftError::from)?
                 .info;
             editor.describe(name, said.info(info))?;
+            if !editor.catalog().targets_by_root() {
+                editor.summarize(name, &said.summary)?;
+            }
         }
         Ok(())
     }

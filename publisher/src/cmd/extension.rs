@@ -88,7 +88,8 @@ fn add(context: &Context, args: Add) -> Outcome {
             editor.load_index(name, index);
         }
         let key = first_there(&session, sources)?;
-        Ok(editor.add_extension(name, &[key], said.info(info))?)
+        editor.add_extension(name, &[key], said.info(info))?;
+        Ok(editor.set_title(&session.config.title)?)
     })?;
     let mut changed = report.changed;
     if !context.globals.dry_run {

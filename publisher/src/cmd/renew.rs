@@ -104,10 +104,7 @@ impl Job<'_> {
         if self.is_due(editor.catalog().root.expires) {
             editor.renew_root()?;
         }
-        let roles = &editor.catalog().root.roles;
-        if roles.targets.keyids == roles.root.keyids
-            && self.is_due(editor.catalog().targets.expires)
-        {
+        if editor.catalog().targets_by_root() && self.is_due(editor.catalog().targets.expires) {
             editor.renew_targets()?;
         }
         Ok(())
@@ -134,7 +131,7 @@ impl Job<'_> {
             say("the root", catalog.root.expires, "--root");
         }
         if soon(catalog.targets.expires, spans.targets) {
-            let by_root = catalog.root.roles.targets.keyids == catalog.root.roles.root.keyids;
+            let by_root = catalog.targets_by_root();
             say(
                 "the table of contents",
                 catalog.targets.expires,

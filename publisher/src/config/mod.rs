@@ -24,8 +24,8 @@ use crate::signer::KeySource;
 /// The name of the vendor's own copy of the first root, beside the configuration.
 pub const ROOT_FILE: &str = "root.json";
 
-/// Bytes of a configuration that are read at most.
-const MAX_CONFIG: u64 = 1 << 20;
+/// Bytes of a configuration that are read at most; one with 10,000 extensions has 2 MB.
+const MAX_CONFIG: u64 = 16 << 20;
 
 /// What the vendor decided.
 #[derive(Debug, Clone, Deserialize)]

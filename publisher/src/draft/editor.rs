@@ -2,14 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use sysext_formats::catalog::{CatalogInfo, ExtensionInfo, ExtensionSummary, Image, SCHEMA};
+use sysext_formats::catalog::{CatalogInfo, Image};
 use sysext_formats::digest::Sha256Digest;
-use sysext_formats::key::PublicKey;
-use sysext_formats::name::{ExtensionName, FileName, RoleName, TargetPath};
-use sysext_formats::role::{
-    DelegatedRole, Delegations, Extra, MetaFile, MetadataVersion, Paths, RoleKeys, Targets,
-    Threshold,
-};
+use sysext_formats::name::{ExtensionName, FileName, TargetPath};
+use sysext_formats::role::{MetaFile, MetadataVersion, Targets};
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
 
@@ -35,6 +31,9 @@ pub struct Editor {
     pub(super) renewed: Renewed,
     pub(super) changes: Vec<Change>,
     images: BTreeMap<FileName, ExtensionName>,
+    /// `x-sysext` of `targets.json`, once something of it was needed, and whether it differs from what stands there.
+    pub(super) info: Option<CatalogInfo>,
+    pub(super) info_differs: bool,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +54,8 @@ impl Editor {
             renewed: Renewed::default(),
             changes: Vec::new(),
             images: BTreeMap::new(),
+            info: None,
+            info_differs: false,
         }
     }
 
@@ -84,120 +85,6 @@ impl Editor {
     #[must_use]
     pub fn has_index(&self, name: &ExtensionName) -> bool {
         self.catalog.indexes.contains_key(name)
-    }
-
-    /// Adds an extension. One that is there with the same keys only gets a new description.
-    ///
-    /// # Errors
-    /// When it is there with other keys.
-    pub fn add_extension(
-        &mut self,
-        name: &ExtensionName,
-        keys: &[PublicKey],
-        info: ExtensionInfo,
-    ) -> Result<(), DraftError> {
-        let keyids: Vec<_> = keys.iter().map(PublicKey::canonical_id).collect();
-        if let Some(there) = self.catalog.index_keys(name) {
-            if there.keyids != keyids {
-                return Err(DraftError::OtherKeys(name.clone()));
-            }
-            return self.describe(name, info);
-        }
-        let shown = keyids
-            .iter()
-            .map(|id| format!("key {}", id.short()))
-            .collect();
-        let summary = info.summary.clone();
-        self.touch_targets()?;
-        let delegations = self
-            .catalog
-            .targets
-            .delegations
-            .get_or_insert_with(|| Delegations {
-                keys: BTreeMap::new(),
-                roles: Vec::new(),
-                extra: Extra::new(),
-            });
-        delegations
-            .keys
-            .extend(keys.iter().map(|key| (key.canonical_id(), key.clone())));
-        delegations.roles.push(DelegatedRole {
-            name: RoleName::from(name),
-            paths: Paths::Paths(vec![format!("{name}_*")]),
-            terminating: true,
-            keys: RoleKeys {
-                keyids,
-                threshold: Threshold::ONE,
-                extra: Extra::new(),
-            },
-        });
-        // Names come out in their order, so that a person finds one.
-        delegations.roles.sort_by(|a, b| a.name.cmp(&b.name));
-        self.set_summary(name, &summary)?;
-        // A name that was there before goes on counting: a host never takes a lower version.
-        let listed = self
-            .catalog
-            .snapshot
-            .role(name.as_str())
-            .map(|meta| meta.version);
-        let version = match listed {
-            Some(version) => next(version, name.as_str())?,
-            None => MetadataVersion::ONE,
-        };
-        let index = Targets {
-            version,
-            expires: self.now.plus(self.expires.index.duration()),
-            targets: BTreeMap::new(),
-            delegations: None,
-            x_sysext: Some(serde_json::to_value(stated(name, info))?),
-            extra: Extra::new(),
-        };
-        self.catalog.indexes.insert(name.clone(), index);
-        self.touched.indexes.insert(name.clone());
-        self.changes.push(Change::Extension {
-            name: name.clone(),
-            keys: shown,
-        });
-        Ok(())
-    }
-
-    /// Says something else about an extension, where it is something else.
-    ///
-    /// # Errors
-    /// When its index was not handed in or can not be understood.
-    pub fn describe(
-        &mut self,
-        name: &ExtensionName,
-        info: ExtensionInfo,
-    ) -> Result<(), DraftError> {
-        let summary = info.summary.clone();
-        let info = serde_json::to_value(stated(name, info))?;
-        let differs = self.index(name)?.x_sysext.as_ref() != Some(&info);
-        let mut changed = self.set_summary(name, &summary)?;
-        if differs {
-            self.touch_index(name)?.x_sysext = Some(info);
-            changed = true;
-        }
-        if changed {
-            self.changes.push(Change::Description {
-                extension: Some(name.clone()),
-            });
-        }
-        Ok(())
-    }
-
-    /// Says something else about the catalog, where it is something else.
-    ///
-    /// # Errors
-    /// When `targets.json` can not be understood.
-    pub fn set_title(&mut self, title: &str) -> Result<(), DraftError> {
-        let mut info = CatalogInfo::read("targets", &self.catalog.targets)?;
-        if info.title != title {
-            info.title = title.to_owned();
-            self.touch_targets()?.x_sysext = Some(serde_json::to_value(info)?);
-            self.changes.push(Change::Description { extension: None });
-        }
-        Ok(())
     }
 
     /// How an image stands to what is there: first by what is known without its digest.
@@ -346,6 +233,9 @@ impl Editor {
 
     /// The draft of a catalog that was not there before: its versions stay as they are.
     pub(super) fn finish_first(mut self) -> Result<Draft, DraftError> {
+        if let (true, Some(info)) = (self.info_differs, &self.info) {
+            self.catalog.targets.x_sysext = Some(serde_json::to_value(info)?);
+        }
         let catalog = &mut self.catalog;
         let listed = |version| MetaFile::version_only(version);
         let meta = &mut catalog.snapshot.meta;
@@ -364,7 +254,7 @@ impl Editor {
         })
     }
 
-    fn index(&self, name: &ExtensionName) -> Result<&Targets, DraftError> {
+    pub(super) fn index(&self, name: &ExtensionName) -> Result<&Targets, DraftError> {
         let index = self.catalog.indexes.get(name);
         index.ok_or_else(|| DraftError::UnknownExtension(name.clone()))
     }
@@ -387,31 +277,6 @@ impl Editor {
             targets.expires = self.now.plus(self.expires.targets.duration());
         }
         Ok(targets)
-    }
-
-    fn set_summary(&mut self, name: &ExtensionName, summary: &str) -> Result<bool, DraftError> {
-        let mut info = CatalogInfo::read("targets", &self.catalog.targets)?;
-        let entry = info.extensions.get(name);
-        if entry.is_some_and(|entry| entry.summary == summary) {
-            return Ok(false);
-        }
-        let extra = entry.map(|entry| entry.extra.clone()).unwrap_or_default();
-        let summary = ExtensionSummary {
-            summary: summary.to_owned(),
-            extra,
-        };
-        info.extensions.insert(name.clone(), summary);
-        self.touch_targets()?.x_sysext = Some(serde_json::to_value(info)?);
-        Ok(true)
-    }
-}
-
-/// A key may sign several indexes: each says whose it is.
-fn stated(name: &ExtensionName, info: ExtensionInfo) -> ExtensionInfo {
-    ExtensionInfo {
-        schema: SCHEMA,
-        role: name.to_string(),
-        ..info
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod change;
 mod editor;
+mod extensions;
 mod first;
 mod renew;
 #[cfg(test)]
@@ -49,6 +50,12 @@ impl Catalog {
             .iter()
             .flat_map(|delegations| &delegations.roles);
         roles.filter_map(|role| role.name.as_str().parse().ok())
+    }
+
+    /// Whether the root keys sign the table of contents: then it is changed by `extension add` only.
+    #[must_use]
+    pub fn targets_by_root(&self) -> bool {
+        self.root.roles.targets.keyids == self.root.roles.root.keyids
     }
 
     /// Who signs the index of an extension.

@@ -1,0 +1,178 @@
+//! Adding extensions, and saying what they and the catalog are.
+
+use std::collections::BTreeMap;
+
+use sysext_formats::catalog::{CatalogInfo, ExtensionInfo, SCHEMA};
+use sysext_formats::key::PublicKey;
+use sysext_formats::name::{ExtensionName, RoleName};
+use sysext_formats::role::{
+    DelegatedRole, Delegations, Extra, MetadataVersion, Paths, RoleKeys, Targets, Threshold,
+};
+
+use super::editor::next;
+use super::{Change, DraftError, Editor};
+
+impl Editor {
+    /// Adds an extension. One that is there with the same keys only gets a new description.
+    ///
+    /// # Errors
+    /// When it is there with other keys.
+    pub fn add_extension(
+        &mut self,
+        name: &ExtensionName,
+        keys: &[PublicKey],
+        info: ExtensionInfo,
+    ) -> Result<(), DraftError> {
+        let keyids: Vec<_> = keys.iter().map(PublicKey::canonical_id).collect();
+        if let Some(there) = self.catalog.index_keys(name) {
+            if there.keyids != keyids {
+                return Err(DraftError::OtherKeys(name.clone()));
+            }
+            self.summarize(name, &info.summary)?;
+            return self.describe(name, info);
+        }
+        let shown = keyids
+            .iter()
+            .map(|id| format!("key {}", id.short()))
+            .collect();
+        let summary = info.summary.clone();
+        self.touch_targets()?;
+        let delegations = self
+            .catalog
+            .targets
+            .delegations
+            .get_or_insert_with(|| Delegations {
+                keys: BTreeMap::new(),
+                roles: Vec::new(),
+                extra: Extra::new(),
+            });
+        delegations
+            .keys
+            .extend(keys.iter().map(|key| (key.canonical_id(), key.clone())));
+        let role = DelegatedRole {
+            name: RoleName::from(name),
+            paths: Paths::Paths(vec![format!("{name}_*")]),
+            terminating: true,
+            keys: RoleKeys {
+                keyids,
+                threshold: Threshold::ONE,
+                extra: Extra::new(),
+            },
+        };
+        // In the order of their names, so that a person finds one.
+        let at = delegations
+            .roles
+            .partition_point(|other| other.name < role.name);
+        delegations.roles.insert(at, role);
+        self.set_summary(name, &summary)?;
+        // A name that was there before goes on counting: a host never takes a lower version.
+        let listed = self
+            .catalog
+            .snapshot
+            .role(name.as_str())
+            .map(|meta| meta.version);
+        let version = match listed {
+            Some(version) => next(version, name.as_str())?,
+            None => MetadataVersion::ONE,
+        };
+        let index = Targets {
+            version,
+            expires: self.now.plus(self.expires.index.duration()),
+            targets: BTreeMap::new(),
+            delegations: None,
+            x_sysext: Some(serde_json::to_value(stated(name, info))?),
+            extra: Extra::new(),
+        };
+        self.catalog.indexes.insert(name.clone(), index);
+        self.touched.indexes.insert(name.clone());
+        self.changes.push(Change::Extension {
+            name: name.clone(),
+            keys: shown,
+        });
+        Ok(())
+    }
+
+    /// Says something else about an extension in its index, where it is something else.
+    ///
+    /// # Errors
+    /// When its index was not handed in.
+    pub fn describe(
+        &mut self,
+        name: &ExtensionName,
+        info: ExtensionInfo,
+    ) -> Result<(), DraftError> {
+        let info = serde_json::to_value(stated(name, info))?;
+        if self.index(name)?.x_sysext.as_ref() != Some(&info) {
+            self.touch_index(name)?.x_sysext = Some(info);
+            self.description(name);
+        }
+        Ok(())
+    }
+
+    /// Says something else about an extension in the table of contents, where it is something else.
+    ///
+    /// # Errors
+    /// When `targets.json` can not be understood.
+    pub fn summarize(&mut self, name: &ExtensionName, summary: &str) -> Result<(), DraftError> {
+        if self.set_summary(name, summary)? {
+            self.description(name);
+        }
+        Ok(())
+    }
+
+    fn description(&mut self, name: &ExtensionName) {
+        let extension = Some(name.clone());
+        let change = Change::Description { extension };
+        if !self.changes.contains(&change) {
+            self.changes.push(change);
+        }
+    }
+
+    /// Says something else about the catalog, where it is something else.
+    ///
+    /// # Errors
+    /// When `targets.json` can not be understood.
+    pub fn set_title(&mut self, title: &str) -> Result<(), DraftError> {
+        if self.info()?.title != title {
+            title.clone_into(&mut self.info_mut()?.title);
+            self.changes.push(Change::Description { extension: None });
+        }
+        Ok(())
+    }
+
+    fn set_summary(&mut self, name: &ExtensionName, summary: &str) -> Result<bool, DraftError> {
+        let there = self.info()?.extensions.get(name);
+        if there.is_some_and(|entry| entry.summary == summary) {
+            return Ok(false);
+        }
+        let entry = self.info_mut()?.extensions.entry(name.clone());
+        summary.clone_into(&mut entry.or_default().summary);
+        Ok(true)
+    }
+
+    /// What the table of contents says besides its delegations; read once, since it is long.
+    fn info(&mut self) -> Result<&CatalogInfo, DraftError> {
+        let info = match self.info.take() {
+            Some(info) => info,
+            None => CatalogInfo::read("targets", &self.catalog.targets)?,
+        };
+        Ok(self.info.insert(info))
+    }
+
+    /// The same, to be changed; it is written back at the end.
+    fn info_mut(&mut self) -> Result<&mut CatalogInfo, DraftError> {
+        self.info()?;
+        self.touch_targets()?;
+        self.info_differs = true;
+        Ok(self.info.get_or_insert_default())
+    }
+}
+
+/// A key may sign several indexes: each says whose it is.
+fn stated(name: &ExtensionName, info: ExtensionInfo) -> ExtensionInfo {
+    ExtensionInfo {
+        schema: SCHEMA,
+        role: name.to_string(),
+        ..info
+    }
+}
