@@ -234,6 +234,9 @@ impl From<SystemdError> for Failure {
 
 impl From<FetchError> for Failure {
     fn from(error: FetchError) -> Self {
+        if matches!(error, FetchError::Proxy { .. }) {
+            return Self::of(Kind::Usage, &error);
+        }
         Self::of(
             if error.is_temporary() {
                 Kind::Temporary
@@ -247,6 +250,12 @@ impl From<FetchError> for Failure {
 
 impl From<&RefreshProblem> for Failure {
     fn from(problem: &RefreshProblem) -> Self {
+        if let RefreshProblem::Store(error) = problem
+            && error.io_kind() == Some(std::io::ErrorKind::PermissionDenied)
+        {
+            return Self::of(Kind::Failed, problem)
+                .hint("this needs root rights: try it with sudo");
+        }
         let failure = Self::of(problem.kind().into(), problem);
         let hint = problem.hint().unwrap_or_else(|| match problem.kind() {
             ProblemKind::Temporary => {

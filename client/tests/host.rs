@@ -462,3 +462,90 @@ fn a_damaged_image_is_found_and_repaired() {
     assert!(world.good(&["verify"]).contains("good"));
     assert_eq!(world.linked("k3s").as_deref(), Some("1.0"));
 }
+
+#[test]
+fn a_broken_wish_keeps_its_link_and_is_said() {
+    let world = World::new(&["k3s"]);
+    world.good(&["install", "k3s"]);
+    let file = "etc/sysext-fetch/extensions.d/k3s.toml";
+    let text = world.host.read(file);
+    world.host.write(file, "chanel = \"stable\"\n");
+    world.refuses(&["update"], 2, "chanel");
+    assert_eq!(world.linked("k3s").as_deref(), Some("1.0"));
+    world.host.write(file, text);
+    world.good(&["update"]);
+    world
+        .host
+        .write("etc/sysext-fetch/sysext-fetch.toml", "keeep = 3\n");
+    world.refuses(&["update"], 2, "keeep");
+}
+
+#[test]
+fn a_catalog_that_is_not_known_is_never_bound() {
+    let world = World::new(&["k3s"]);
+    world.good(&["install", "k3s"]);
+    world.refuses(&["install", "k3s", "--from", "nope"], 2, "\"nope\"");
+    world.refuses(&["set", "k3s", "catalog=nope"], 2, "\"nope\"");
+    world.good(&["update"]);
+}
+
+#[test]
+fn a_skipped_version_asked_for_by_name_is_not_skipped_any_more() {
+    let mut world = World::new(&["k3s"]);
+    world.publish("k3s", "1.1");
+    world.good(&["install", "k3s"]);
+    world.good(&["set", "k3s", "skip=1.1"]);
+    assert_eq!(world.linked("k3s").as_deref(), Some("1.0"));
+    world.good(&["install", "k3s@1.1"]);
+    world.good(&["update"]);
+    assert_eq!(world.linked("k3s").as_deref(), Some("1.1"));
+}
+
+#[test]
+fn what_can_not_be_had_is_not_written_down() {
+    let mut world = World::new(&["k3s"]);
+    world.publish("k3s", "1.1");
+    world.good(&["install", "k3s"]);
+    world.good(&["set", "k3s", "hold=true"]);
+    let before = world.host.read("etc/sysext-fetch/extensions.d/k3s.toml");
+    world.refuses(&["install", "k3s@1.0"], 2, "hold=false");
+    world.refuses(&["set", "k3s", "hold=false", "version=9.9"], 1, "9.9");
+    assert_eq!(
+        world.host.read("etc/sysext-fetch/extensions.d/k3s.toml"),
+        before
+    );
+}
+
+#[test]
+fn taking_away_needs_no_network() {
+    let world = World::new(&["k3s", "helm"]);
+    world.good(&["install", "k3s", "helm"]);
+    world
+        .server
+        .behave("*", Times::Always, Behaviour::CloseAtOnce);
+    world.good(&["disable", "k3s"]);
+    world.good(&["set", "helm", "restart=helm.service"]);
+    world.host.write(
+        "etc/sysext-fetch/sysext-fetch.toml",
+        "proxy = \"no proxy\"\n",
+    );
+    world.good(&["remove", "helm"]);
+    assert_eq!((world.linked("k3s"), world.linked("helm")), (None, None));
+}
+
+#[test]
+fn a_link_that_systemd_passes_by_is_said_every_time() {
+    let world = World::new(&["k3s"]);
+    world.host.write(
+        "etc/sysext-fetch/sysext-fetch.toml",
+        "activation = \"boot\"\n",
+    );
+    world
+        .host
+        .write("etc/extensions/k3s.raw", "somebody else's, and stronger");
+    for _ in 0..2 {
+        let output = world.run(&["install", "k3s"]);
+        assert_eq!(code(&output), 5, "{}", talk(&output));
+        assert!(talk(&output).contains("has no effect"), "{}", talk(&output));
+    }
+}

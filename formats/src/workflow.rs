@@ -330,12 +330,6 @@ impl<R: Remote, C: Cache> Fresh<R, C> {
         &self.stage
     }
 
-    /// Ends the use of remote and cache.
-    #[must_use]
-    pub fn into_parts(self) -> (TargetsStage, Option<R>, C) {
-        (self.stage, self.driver.remote, self.driver.cache)
-    }
-
     /// The role and file that TUF's ordinary search finds for `path`; `None` when no role lists it.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ impl Check {
     /// # Errors
     /// When no plan can be made.
     pub fn run(self, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
-        let session = Session::open(global, ui)?;
+        let session = Session::open_to_plan(global, ui)?;
         let options = Options {
             refresh: !self.no_refresh,
             ..Options::typed(BTreeSet::new())

@@ -13,6 +13,7 @@ use sysext_formats::name::{CatalogId, Channel, ExtensionName};
 use crate::cli::Global;
 use crate::config::{self, Extension, VersionConstraint};
 use crate::failure::Failure;
+use crate::plan::Plan;
 use crate::reconcile::{self, Caller, Options};
 use crate::session::{Catalogs, Session};
 use crate::ui::Ui;
@@ -64,30 +65,26 @@ impl Install {
     /// # Errors
     /// When the extensions can not be found, chosen or fetched; nothing is written then.
     pub fn run(self, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
-        let mut session = Session::open_to_change(global, ui)?;
-        let names: BTreeSet<_> = self
-            .extensions
-            .iter()
-            .map(|request| request.name.clone())
-            .collect();
+        let open = if self.dry_run {
+            Session::open_to_plan
+        } else {
+            Session::open_to_change
+        };
+        let mut session = open(global, ui)?;
+        let names = self.names()?;
+        let before = session.config.extensions.clone();
+        self.check_known(&session, &names)?;
+        if let Some(id) = &self.from {
+            // Before the refresh, which asks the catalog that an extension is bound to.
+            for name in &names {
+                wanted(&mut session, name).wish.catalog = Some(id.clone());
+            }
+        }
         let catalogs = session.refresh(&names)?;
         let mut edits = Vec::new();
         for request in &self.extensions {
             let edit = self.edit(&session, &catalogs, request)?;
-            let path = session
-                .root
-                .path("/etc/sysext-fetch/extensions.d")
-                .join(format!("{}.toml", request.name));
-            let extension = session
-                .config
-                .extensions
-                .entry(request.name.clone())
-                .or_insert_with(|| Extension {
-                    name: request.name.clone(),
-                    wish: config::Wish::default(),
-                    file: path,
-                });
-            edit.apply(&mut extension.wish);
+            edit.apply(&mut wanted(&mut session, &request.name).wish);
             edits.push((request.name.clone(), edit));
         }
         // The plan is made of what the wish will be; it is written once everything else has worked.
@@ -99,28 +96,99 @@ impl Install {
                 &planned.plan,
             ));
         }
+        self.check_versions(&session, &planned.plan)?;
         let staged = reconcile::stage_all(&session, planned)?;
-        let failed: Vec<_> = staged
-            .plan()
-            .problems
-            .iter()
-            .filter(|problem| problem.name.is_some())
-            .cloned()
-            .collect();
-        if let Some(worst) = failed.iter().map(|problem| problem.kind).max() {
-            reconcile::report_problems(&session, &failed);
-            return Err(Failure::new(
-                worst,
-                "nothing was installed, and no configuration was written",
-            ));
-        }
-        let mut changed = false;
+        reconcile::all_or_nothing(
+            staged.plan(),
+            "nothing was installed, and no configuration was written",
+        )?;
+        let mut written = false;
         for (name, edit) in &edits {
-            changed |= config::edit::set_extension(&session.root, name, &edit.values())?;
+            written |= config::edit::set_extension(&session.root, name, &edit.values())?;
+            if let (Some(extension), Some(VersionConstraint::Exactly(version))) =
+                (before.get(name), &edit.version)
+            {
+                written |= config::edit::unskip(&session.root, extension, Some(version))?;
+            }
         }
-        let mut outcome = reconcile::activate(&session, staged, Caller::Person)?;
-        outcome.changed |= changed;
-        Ok(outcome.report(&session, "install"))
+        let outcome = reconcile::activate(&session, staged, Caller::Person)?;
+        Ok(outcome
+            .with_configuration(written)
+            .report(&session, "install"))
+    }
+
+    fn names(&self) -> Result<BTreeSet<ExtensionName>, Failure> {
+        let mut names = BTreeSet::new();
+        for request in &self.extensions {
+            if !names.insert(request.name.clone()) {
+                return Err(Failure::usage(format!("{} is named twice", request.name)));
+            }
+        }
+        Ok(names)
+    }
+
+    /// What is bound to a catalog that this host does not know could never be installed.
+    fn check_known(
+        &self,
+        session: &Session,
+        names: &BTreeSet<ExtensionName>,
+    ) -> Result<(), Failure> {
+        if let Some(name) = names
+            .iter()
+            .find(|name| session.config.unreadable.contains(*name))
+        {
+            let failure = Failure::usage(format!(
+                "the file that says what is wanted of {name} can not be read"
+            ));
+            let problems = session.config.problems.iter().map(ToString::to_string);
+            return Err(problems.fold(failure, Failure::hint));
+        }
+        self.from
+            .iter()
+            .try_for_each(|id| super::set::known_catalog(session, id))
+    }
+
+    /// A version that was asked for by name must be what comes of it: a hold must not turn it into a surprise later.
+    fn check_versions(&self, session: &Session, plan: &Plan) -> Result<(), Failure> {
+        let linked = session.linked()?;
+        for Request { name, version } in &self.extensions {
+            let Some(VersionConstraint::Exactly(version)) = version else {
+                continue;
+            };
+            let comes = plan
+                .steps
+                .iter()
+                .any(|step| step.name == *name && step.to.as_ref() == Some(version));
+            let is_there = linked
+                .get(name)
+                .is_some_and(|image| image.version() == version);
+            let explained = plan
+                .problems
+                .iter()
+                .any(|problem| problem.name.as_ref() == Some(name));
+            if comes || is_there || explained {
+                continue;
+            }
+            let held = session
+                .config
+                .extensions
+                .get(name)
+                .is_some_and(|extension| extension.wish.hold);
+            let why = if held {
+                "it is held at what is linked"
+            } else {
+                "it can not be chosen"
+            };
+            let hint = if held {
+                format!("sysext-fetch set {name} hold=false")
+            } else {
+                format!("sysext-fetch why {name} {version}")
+            };
+            return Err(
+                Failure::usage(format!("{name} {version} was not installed: {why}")).hint(hint),
+            );
+        }
+        Ok(())
     }
 
     fn edit(
@@ -145,6 +213,20 @@ impl Install {
             version: request.version.clone(),
         })
     }
+}
+
+/// What is wanted of an extension, begun with the defaults where nothing was.
+fn wanted<'a>(session: &'a mut Session, name: &ExtensionName) -> &'a mut Extension {
+    let directory = session.root.path("/etc/sysext-fetch/extensions.d");
+    session
+        .config
+        .extensions
+        .entry(name.clone())
+        .or_insert_with(|| Extension {
+            name: name.clone(),
+            wish: config::Wish::default(),
+            file: directory.join(format!("{name}.toml")),
+        })
 }
 
 /// What a command line changes of a wish.

@@ -58,8 +58,9 @@ impl Remove {
             return Ok(super::update::print_plan(&session, "remove", &plan));
         }
         let staged = reconcile::stage_all(&session, plan.into())?;
-        let mut outcome = reconcile::activate(&session, staged, Caller::Person)?;
-        outcome.changed |= changed;
-        Ok(outcome.report(&session, "remove"))
+        let outcome = reconcile::activate(&session, staged, Caller::Person)?;
+        Ok(outcome
+            .with_configuration(changed)
+            .report(&session, "remove"))
     }
 }

@@ -38,7 +38,7 @@ impl Update {
     /// When nothing could be done; problems of single extensions are part of the report.
     pub fn run(self, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
         let open = if self.dry_run {
-            Session::open
+            Session::open_to_plan
         } else {
             Session::open_to_change
         };
@@ -62,9 +62,6 @@ impl Update {
             return Ok(print_plan(&session, "update", &planned.plan));
         }
         let planned = reconcile::plan(&session, &options)?;
-        if !planned.plan.is_empty() {
-            session.ui.say(reconcile::plan_text(&planned.plan));
-        }
         let staged = reconcile::stage_all(&session, planned)?;
         Ok(reconcile::activate(&session, staged, options.caller)?.report(&session, "update"))
     }

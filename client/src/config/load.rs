@@ -1,6 +1,6 @@
 //! Reading the whole configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -27,6 +27,12 @@ pub struct Config {
     pub extensions: BTreeMap<ExtensionName, Extension>,
     /// Broken files. The others count nevertheless.
     pub problems: Vec<ConfigError>,
+    /// Why the settings are only the defaults: `sysext-fetch.toml` is broken.
+    pub settings_problem: Option<ConfigError>,
+    /// Extensions whose files are broken: what is wanted of them is unknown, which is not "nothing".
+    pub unreadable: BTreeSet<ExtensionName>,
+    /// Whether a directory of `extensions.d` could not be listed, so that any extension may be wanted.
+    pub unlisted: bool,
 }
 
 impl Config {
@@ -39,7 +45,7 @@ impl Config {
         let mut config = Self::default();
         match settings(&files) {
             Ok(settings) => config.settings = settings,
-            Err(problem) => config.problems.push(problem),
+            Err(problem) => config.settings_problem = Some(problem),
         }
         let mut problems = Vec::new();
         for name in files.names(CATALOGS, &mut problems) {
@@ -53,13 +59,19 @@ impl Config {
                 Err(problem) => problems.push(problem),
             }
         }
-        for name in files.names(EXTENSIONS, &mut problems) {
+        let before = problems.len();
+        let names = files.names(EXTENSIONS, &mut problems);
+        config.unlisted = problems.len() > before;
+        for name in names {
             match extension(&files, root, &name) {
                 Ok(Some(extension)) => {
                     config.extensions.insert(extension.name.clone(), extension);
                 }
                 Ok(None) => {}
-                Err(problem) => problems.push(problem),
+                Err(problem) => {
+                    config.unreadable.extend(name.parse::<ExtensionName>());
+                    problems.push(problem);
+                }
             }
         }
         config.problems.append(&mut problems);

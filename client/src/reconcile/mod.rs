@@ -8,12 +8,14 @@ mod stage_all;
 mod switch;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use sysext_formats::name::{CatalogId, ExtensionName};
 
-pub use self::report::{Outcome, plan_text, report_problems};
+pub use self::report::{Outcome, all_or_nothing, plan_text, report_problems};
 pub use self::stage_all::{Staged, stage_all};
 pub use self::switch::activate;
+use crate::activate::LinkKind;
 use crate::failure::{Failure, Kind};
 use crate::plan::{Plan, Problem, UnlinkReason};
 use crate::refresh::RefreshProblem;
@@ -111,10 +113,18 @@ pub fn plan_from(
     let linked = session.linked()?;
     let mut plan = Plan::default();
     catalog_problems(&catalogs, &mut plan);
+    configuration_problems(session, options, &mut plan);
+    shadow_problems(session, options, &mut plan)?;
+    let config = &session.config;
     for name in linked
         .keys()
-        .filter(|name| asked(name) && !session.config.extensions.contains_key(*name))
+        .filter(|name| asked(name) && !config.extensions.contains_key(*name))
     {
+        if config.unlisted || config.unreadable.contains(name) {
+            // A file that can not be read says something that is not known; it never says "away with it".
+            plan.unchanged.push(name.clone());
+            continue;
+        }
         plan.unlink(
             name,
             linked.get(name).map(StoredImage::version),
@@ -122,7 +132,8 @@ pub fn plan_from(
         );
     }
     for name in &options.names {
-        if !session.config.extensions.contains_key(name) && !linked.contains_key(name) {
+        let known = config.extensions.contains_key(name) || config.unreadable.contains(name);
+        if !known && !linked.contains_key(name) {
             plan.problems.push(Problem {
                 name: Some(name.clone()),
                 kind: Kind::Usage,
@@ -151,9 +162,7 @@ pub fn plan_from(
         });
         let offers = offers(name, &catalogs, &mut plan);
         let bound = extension.wish.catalog.as_ref();
-        if offers.is_empty()
-            && bound.is_some_and(|bound| !matches!(catalogs.get(bound), Some(Ok(_))))
-        {
+        if bound.is_some_and(|bound| !matches!(catalogs.get(bound), Some(Ok(_)))) {
             missing_catalog(name, bound, &catalogs, &mut plan);
             continue;
         }
@@ -222,6 +231,51 @@ fn catalog_problems(catalogs: &Catalogs, plan: &mut Plan) {
             problem.message = format!("catalog \"{id}\": {}", problem.message);
             plan.problems.push(problem);
         }
+    }
+}
+
+/// Broken files are problems of every run; of a run for certain extensions only theirs are.
+fn configuration_problems(session: &Session, options: &Options, plan: &mut Plan) {
+    let config = &session.config;
+    let concerned = options.names.is_empty()
+        || options
+            .names
+            .iter()
+            .any(|name| config.unreadable.contains(name));
+    let problems = config.problems.iter().chain(&config.settings_problem);
+    plan.problems
+        .extend(problems.filter(|_| concerned).map(|problem| Problem {
+            name: None,
+            kind: Kind::Usage,
+            message: problem.to_string(),
+            hint: Some(
+                "what that file is about stays as it is until the file is mended".to_owned(),
+            ),
+        }));
+}
+
+/// Links of ours that have no effect.
+fn shadow_problems(session: &Session, options: &Options, plan: &mut Plan) -> Result<(), Failure> {
+    for link in session.links()? {
+        let (Ok(name), Some(by)) = (link.name.parse(), &link.shadowed_by) else {
+            continue;
+        };
+        if options.asks_for(&name) && matches!(link.kind, LinkKind::Ours { .. }) {
+            plan.problems.push(shadowed(&name, by));
+        }
+    }
+    Ok(())
+}
+
+fn shadowed(name: &ExtensionName, by: &Path) -> Problem {
+    Problem {
+        name: Some(name.clone()),
+        kind: Kind::Partial,
+        message: format!(
+            "{name} has no effect: systemd takes {} instead",
+            by.display()
+        ),
+        hint: Some("remove that file, or disable the extension here".to_owned()),
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sysext_formats::name::ExtensionName;
 
 use crate::activate::Merge;
+use crate::failure::{Failure, Kind};
 use crate::plan::{Action, Plan, Problem, Step};
 use crate::session::Session;
 use crate::ui::{self, Table};
@@ -16,6 +17,8 @@ use crate::ui::{self, Table};
 pub struct Outcome {
     /// Whether anything changed.
     pub changed: bool,
+    /// Whether files of the configuration were written.
+    pub wrote_configuration: bool,
     /// What changed.
     pub steps: Vec<Step>,
     /// Extensions that stay as they are.
@@ -27,6 +30,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// With what a command wrote into the configuration.
+    #[must_use]
+    pub fn with_configuration(mut self, written: bool) -> Self {
+        self.wrote_configuration = written;
+        self.changed |= written;
+        self
+    }
+
     /// Prints what was done and gives the exit code.
     #[must_use]
     pub fn report(&self, session: &Session, command: &str) -> ExitCode {
@@ -44,23 +55,30 @@ impl Outcome {
         for step in &self.steps {
             let _ = writeln!(text, "{}", done(step));
         }
+        if self.steps.is_empty() {
+            text.push_str(match (self.wrote_configuration, self.problems.is_empty()) {
+                (true, _) => "The configuration is written; there is nothing else to do.\n",
+                (false, true) => "Nothing to do.\n",
+                (false, false) => "",
+            });
+            return text;
+        }
         match &self.merge {
             Merge::Done => text.push_str("Merged.\n"),
-            _ if !self.changed => {}
             Merge::NotAsked if !session.root.is_running() => {
-                text.push_str("Linked; merged when that system boots.\n")
+                text.push_str("Takes effect when that system boots.\n");
             }
-            Merge::NotAsked => text
-                .push_str("Linked; merged at the next boot, or now with systemd-sysext refresh.\n"),
+            Merge::NotAsked => {
+                text.push_str(
+                    "Takes effect at the next boot, or now with systemd-sysext refresh.\n",
+                );
+            }
             Merge::Unavailable(reason) => {
                 let _ = writeln!(
                     text,
-                    "Linked; merged at the next boot, since systemd can not be asked here: {reason}"
+                    "Takes effect at the next boot, since systemd can not be asked here: {reason}"
                 );
             }
-        }
-        if self.steps.is_empty() && self.problems.is_empty() {
-            text.push_str("Nothing to do.\n");
         }
         text
     }
@@ -88,6 +106,33 @@ fn done(step: &Step) -> String {
             step.reason.as_deref().unwrap_or("")
         ),
     }
+}
+
+/// Refuses to go on where an extension that was named has a problem: the configuration must not say what could not be
+/// had.
+///
+/// # Errors
+/// With every such problem; `consequence` says what was left undone.
+pub fn all_or_nothing(plan: &Plan, consequence: &str) -> Result<(), Failure> {
+    let of_extensions = || {
+        plan.problems
+            .iter()
+            .filter(|problem| problem.name.is_some())
+    };
+    // A link that has no effect is said afterwards: it was there before, or is made all the same.
+    let Some(worst) = of_extensions()
+        .map(|problem| problem.kind)
+        .filter(|kind| *kind != Kind::Partial)
+        .max()
+    else {
+        return Ok(());
+    };
+    let mut failure = Failure::new(worst, consequence);
+    for problem in of_extensions() {
+        failure.messages.push(problem.message.clone());
+        failure.hints.extend(problem.hint.clone());
+    }
+    Err(failure)
 }
 
 /// Says each problem with its way out.

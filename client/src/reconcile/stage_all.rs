@@ -6,13 +6,14 @@ use std::sync::{Mutex, PoisonError};
 
 use sysext_formats::name::ExtensionName;
 
-use super::Planned;
+use super::{Planned, plan_text};
 use crate::activate::Switch;
 use crate::failure::Failure;
 use crate::plan::{Action, Plan, Problem, Step};
 use crate::refresh::FreshCatalog;
 use crate::session::{Catalogs, Session};
 use crate::stage::{StageError, StagedImage, Wanted, stage};
+use crate::transport::Method;
 use crate::ui::progress::Bars;
 
 /// Images that lie in the store, opened and checked, for a plan.
@@ -21,6 +22,8 @@ pub struct Staged {
     pub(super) plan: Plan,
     pub(super) switches: Vec<Switch>,
     pub(super) names: BTreeSet<ExtensionName>,
+    /// Extensions whose image was fetched: a change also where the link named it already.
+    pub(super) restored: BTreeSet<ExtensionName>,
 }
 
 impl Staged {
@@ -31,13 +34,15 @@ impl Staged {
     }
 }
 
-/// Brings every image of the plan into the store, several at a time. Nothing that runs is touched.
+/// Says the plan, then brings every image of it into the store, several at a time. Nothing that runs is touched.
 ///
 /// # Errors
 /// When no way to the network can be made; single images fail in the plan.
 pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure> {
     let Planned { mut plan, catalogs } = planned;
-    let fetcher = session.fetcher()?;
+    if !plan.is_empty() {
+        session.ui.say(plan_text(&plan));
+    }
     let store = session.store()?;
     let bars = Bars::new(session.ui);
     let jobs: Vec<_> = plan
@@ -45,15 +50,23 @@ pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure>
         .iter()
         .filter_map(|step| Some((step, wanted(step, &catalogs)?)))
         .collect();
+    // What only takes links away needs no network, however broken its configuration is.
+    let fetcher = if jobs.is_empty() {
+        None
+    } else {
+        Some(session.fetcher()?)
+    };
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(ExtensionName, Result<StagedImage, StageError>)>> =
         Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..usize::from(session.config.settings.parallel.max(1)).min(jobs.len()) {
             scope.spawn(|| {
-                while let Some((step, wanted)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let (Some((step, wanted)), Some(fetcher)) =
+                    (jobs.get(next.fetch_add(1, Ordering::Relaxed)), &fetcher)
+                {
                     let bar = bars.bar(&step.name);
-                    let staged = stage(store, &fetcher, wanted, &bar);
+                    let staged = stage(store, fetcher, wanted, &bar);
                     let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
                     results.push((step.name.clone(), staged));
                 }
@@ -64,6 +77,7 @@ pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure>
     bars.finish();
     let mut switches = Vec::new();
     let mut failed = BTreeSet::new();
+    let mut restored = BTreeSet::new();
     for (name, staged) in results.into_inner().unwrap_or_else(PoisonError::into_inner) {
         match staged {
             Ok(image) => {
@@ -77,6 +91,9 @@ pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure>
                         "{name} brings {item}, which its catalog did not announce"
                     ));
                 }
+                if image.method() != Method::Store {
+                    restored.insert(name.clone());
+                }
                 switches.push(Switch {
                     name,
                     to: Some(image),
@@ -85,11 +102,13 @@ pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure>
             Err(error) => {
                 let failure = Failure::from(&error);
                 let (kind, message) = (failure.kind, failure.messages.join(": "));
-                let hint = failure.hints.into_iter().next();
+                let offline =
+                    (!session.is_online()).then(|| "run it once without --offline".to_owned());
+                let hint = offline.or(failure.hints.into_iter().next());
                 plan.problems.push(Problem {
                     name: Some(name.clone()),
                     kind,
-                    message: format!("{name}: {message}"),
+                    message,
                     hint,
                 });
                 failed.insert(name);
@@ -111,6 +130,7 @@ pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure>
         plan,
         switches,
         names,
+        restored,
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sysext_formats::name::ExtensionName;
 
-use super::{Caller, Outcome, Staged};
+use super::{Caller, Outcome, Staged, shadowed};
 use crate::activate::{self, Applied};
 use crate::config::{self, Apply, RefreshPolicy};
 use crate::failure::{Failure, Kind};
@@ -21,6 +21,7 @@ pub fn activate(session: &Session, staged: Staged, caller: Caller) -> Result<Out
         mut plan,
         switches,
         names,
+        restored,
     } = staged;
     let systemd = Systemd::detect(&session.root);
     let applied = if switches.is_empty() {
@@ -64,27 +65,25 @@ pub fn activate(session: &Session, staged: Staged, caller: Caller) -> Result<Out
             )),
         });
     }
-    for shadowed in &applied.shadowed {
-        plan.problems.push(Problem {
-            name: Some(shadowed.name.clone()),
-            kind: Kind::Partial,
-            message: format!(
-                "{} has no effect: systemd takes {} instead",
-                shadowed.name,
-                shadowed.by.display()
-            ),
-            hint: Some("remove that file, or disable the extension here".to_owned()),
-        });
+    for link in &applied.shadowed {
+        // A link that was there before is in the plan already.
+        if !plan.problems.iter().any(|problem| {
+            problem.kind == Kind::Partial && problem.name.as_ref() == Some(&link.name)
+        }) {
+            plan.problems.push(shadowed(&link.name, &link.by));
+        }
     }
     plan.steps.retain(|step| {
-        applied
+        let relinked = applied
             .changed
             .iter()
-            .any(|changed| changed.name == step.name)
+            .any(|changed| changed.name == step.name);
+        relinked || (restored.contains(&step.name) && applied.unchanged.contains(&step.name))
     });
     settle(session, &systemd, &applied, &mut plan)?;
     Ok(Outcome {
-        changed: !applied.changed.is_empty(),
+        changed: !plan.steps.is_empty(),
+        wrote_configuration: false,
         steps: plan.steps,
         unchanged: plan.unchanged,
         problems: plan.problems,

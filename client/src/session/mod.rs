@@ -3,7 +3,7 @@
 mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sysext_durable::Lock;
@@ -13,11 +13,11 @@ use sysext_formats::time::UtcTime;
 
 use crate::activate::{self, LinkKind, LinkState, Site};
 use crate::cli::Global;
-use crate::config::{Activation, ActivationChoice, Config};
+use crate::config::{Activation, ActivationChoice, Catalog, Config};
 use crate::failure::{Failure, Kind};
 use crate::fetch::{Fetcher, Network};
 use crate::host::HostFacts;
-use crate::refresh::{self, CachedCatalog, FreshCatalog, Mode};
+use crate::refresh::{self, CachedCatalog, FreshCatalog, Mode, Wanted};
 use crate::root::Root;
 use crate::store::{Store, StoredImage};
 use crate::systemd::Systemd;
@@ -55,15 +55,24 @@ pub struct Session {
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
 impl Session {
-    /// Reads what a command needs that only looks. Broken single files are warned about; the others count.
+    /// For a command that only looks. Broken single files are warned about; the others count.
     ///
     /// # Errors
     /// When the root has no os-release, or its configuration can not be read at all.
     pub fn open(global: &Global, ui: Ui) -> Result<Self, Failure> {
+        let session = Self::open_to_plan(global, ui)?;
+        session.warn_of_configuration();
+        Ok(session)
+    }
+
+    /// For a command that makes a plan, in which broken files are problems.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_to_plan(global: &Global, ui: Ui) -> Result<Self, Failure> {
         let root = root_of(global)?;
         refuse_in_transactional_shell(&root)?;
         let config = Config::load(&root)?;
-        config.problems.iter().for_each(|problem| ui.warn(problem));
         let host = HostFacts::read(&root)?;
         let activation = match config.settings.activation {
             ActivationChoice::Etc => Activation::Etc,
@@ -99,13 +108,27 @@ impl Session {
         let store = Store::create(&root)?;
         let lock = store.lock(LOCK_WAIT)?;
         // Only now: what the run before us wrote must be seen.
-        let mut session = Self::open(global, ui)?;
+        let mut session = Self::open_to_plan(global, ui)?;
+        if let Some(problem) = session.config.settings_problem.take() {
+            // With the defaults instead, links might be made elsewhere, or a proxy be passed by.
+            return Err(problem.into());
+        }
         session.store = Some(store);
         session.lock = Some(lock);
         let systemd = Systemd::detect(&session.root);
         let recovered = activate::recover(&session.site(&systemd)?)?;
         recovery::say(ui, &recovered);
         Ok(session)
+    }
+
+    /// Warns about broken files of the configuration.
+    pub fn warn_of_configuration(&self) {
+        let problems = self
+            .config
+            .problems
+            .iter()
+            .chain(&self.config.settings_problem);
+        problems.for_each(|problem| self.ui.warn(problem));
     }
 
     /// Where links are changed.
@@ -165,7 +188,7 @@ impl Session {
     /// # Errors
     /// When no way to the network can be made; single catalogs fail in the result.
     pub fn refresh(&self, names: &BTreeSet<ExtensionName>) -> Result<Catalogs, Failure> {
-        self.refreshed(names, self.network.into())
+        self.refreshed(&self.wanted(names), self.network.into())
     }
 
     /// The catalogs as they were at their last refresh; expiry counts, so that updates may come of them.
@@ -173,17 +196,16 @@ impl Session {
     /// # Errors
     /// As [`refresh`](Self::refresh).
     pub fn not_refreshed(&self, names: &BTreeSet<ExtensionName>) -> Result<Catalogs, Failure> {
-        self.refreshed(names, Mode::CachedOnly)
+        self.refreshed(&self.wanted(names), Mode::CachedOnly)
     }
 
-    fn refreshed(&self, names: &BTreeSet<ExtensionName>, mode: Mode) -> Result<Catalogs, Failure> {
-        let wanted = self.wanted(names);
+    fn refreshed(&self, wanted: &Wanted, mode: Mode) -> Result<Catalogs, Failure> {
         let catalogs = refresh::refresh_all(
             &self.root,
             &self.config,
             &self.fetcher()?,
             self.now,
-            &wanted,
+            wanted,
             mode,
         );
         for note in catalogs
@@ -199,7 +221,11 @@ impl Session {
     /// The catalogs as they were at their last refresh, to look at: whatever their expiry, without a network.
     #[must_use]
     pub fn cached(&self, names: &BTreeSet<ExtensionName>) -> Catalogs {
-        let cached = refresh::cached(&self.root, &self.config, self.now, &self.wanted(names));
+        self.cached_of(&self.wanted(names))
+    }
+
+    fn cached_of(&self, wanted: &Wanted) -> Catalogs {
+        let cached = refresh::cached(&self.root, &self.config, self.now, wanted);
         let with_notes = |cached: CachedCatalog| {
             let CachedCatalog {
                 mut catalog,
@@ -226,7 +252,8 @@ impl Session {
     /// # Errors
     /// When no way to the network can be made.
     pub fn look(&self, names: &BTreeSet<ExtensionName>) -> Result<Catalogs, Failure> {
-        let cached = self.cached(names);
+        let wanted = self.from_every_catalog(names);
+        let cached = self.cached_of(&wanted);
         let complete = cached.values().all(|catalog| {
             let Ok(catalog) = catalog else { return false };
             let has_index =
@@ -242,7 +269,7 @@ impl Session {
             );
             return Ok(cached);
         }
-        self.refresh(names)
+        self.refreshed(&wanted, Mode::Online)
     }
 
     /// Says how old the data is that a looking command shows, where that matters.
@@ -269,22 +296,24 @@ impl Session {
         }
     }
 
-    fn wanted(
-        &self,
-        names: &BTreeSet<ExtensionName>,
-    ) -> BTreeMap<CatalogId, BTreeSet<ExtensionName>> {
-        let asks = |id: &CatalogId, name: &ExtensionName| {
-            let bound = self
-                .config
-                .extensions
-                .get(name)
-                .and_then(|extension| extension.wish.catalog.as_ref());
-            bound.is_none_or(|bound| bound == id)
-        };
-        let wanted_of = |(id, catalog): (&CatalogId, &crate::config::Catalog)| {
+    /// Whose indexes are needed: of the catalog that an extension is bound to, or of all.
+    fn wanted(&self, names: &BTreeSet<ExtensionName>) -> Wanted {
+        let mut wanted = self.from_every_catalog(names);
+        for (id, names) in &mut wanted {
+            names.retain(|name| {
+                let extension = self.config.extensions.get(name);
+                let bound = extension.and_then(|extension| extension.wish.catalog.as_ref());
+                bound.is_none_or(|bound| bound == id)
+            });
+        }
+        wanted
+    }
+
+    fn from_every_catalog(&self, names: &BTreeSet<ExtensionName>) -> Wanted {
+        let wanted_of = |(id, catalog): (&CatalogId, &Catalog)| {
             let names = names
                 .iter()
-                .filter(|name| catalog.descriptor.may_provide(name) && asks(id, name));
+                .filter(|name| catalog.descriptor.may_provide(name));
             (id.clone(), names.cloned().collect())
         };
         self.config.catalogs.iter().map(wanted_of).collect()
@@ -324,21 +353,19 @@ impl Session {
 /// # Errors
 /// When it is not a directory.
 pub fn root_of(global: &Global) -> Result<Root, Failure> {
-    let absolute = |path: &Path| {
-        std::path::absolute(path)
-            .map_err(|error| Failure::of(Kind::Usage, &error))
-            .map(|path| {
-                if path.as_os_str().is_empty() {
-                    PathBuf::from("/")
-                } else {
-                    path
-                }
-            })
-    };
-    let directory = absolute(global.root.as_deref().unwrap_or(Path::new("/")))?;
+    let absolute =
+        |path: &Path| std::path::absolute(path).map_err(|error| Failure::of(Kind::Usage, &error));
+    let directory = global.root.as_deref().unwrap_or(Path::new("/"));
+    // Without links and "..": whether it is the running root is told by its path.
+    let directory = directory.canonicalize().map_err(|error| {
+        Failure::usage(format!(
+            "--root {} can not be used: {error}",
+            directory.display()
+        ))
+    })?;
     if !directory.is_dir() {
         return Err(Failure::usage(format!(
-            "--root {}: there is no such directory",
+            "--root {} is not a directory",
             directory.display()
         )));
     }

@@ -31,6 +31,7 @@ impl CatalogArgs {
             }
             CatalogCommand::Add(request) => {
                 let session = Session::open_to_change(global, ui)?;
+                session.warn_of_configuration();
                 let fetcher = session.fetcher()?;
                 let ask = |trust: &FirstTrust| ui.ask(&question(trust));
                 let added = add(
@@ -46,6 +47,7 @@ impl CatalogArgs {
             }
             CatalogCommand::Remove { id } => {
                 let session = Session::open_to_change(global, ui)?;
+                session.warn_of_configuration();
                 let changed = remove(&session.root, &session.config, &id)?;
                 ui.data("catalog remove", &changed, || {
                     changed_text(&changed, "forgotten")
@@ -53,6 +55,7 @@ impl CatalogArgs {
             }
             CatalogCommand::Narrow { id, patterns } => {
                 let session = Session::open_to_change(global, ui)?;
+                session.warn_of_configuration();
                 let changed = narrow(&session.root, &session.config, &id, &patterns)?;
                 ui.data("catalog narrow", &changed, || {
                     changed_text(&changed, "narrowed")
