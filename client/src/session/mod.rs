@@ -252,7 +252,7 @@ impl Session {
     /// # Errors
     /// When no way to the network can be made.
     pub fn look(&self, names: &BTreeSet<ExtensionName>) -> Result<Catalogs, Failure> {
-        let wanted = self.from_every_catalog(names);
+        let wanted = self.every_catalogs_part(names);
         let cached = self.cached_of(&wanted);
         let complete = cached.values().all(|catalog| {
             let Ok(catalog) = catalog else { return false };
@@ -298,7 +298,7 @@ impl Session {
 
     /// Whose indexes are needed: of the catalog that an extension is bound to, or of all.
     fn wanted(&self, names: &BTreeSet<ExtensionName>) -> Wanted {
-        let mut wanted = self.from_every_catalog(names);
+        let mut wanted = self.every_catalogs_part(names);
         for (id, names) in &mut wanted {
             names.retain(|name| {
                 let extension = self.config.extensions.get(name);
@@ -309,7 +309,7 @@ impl Session {
         wanted
     }
 
-    fn from_every_catalog(&self, names: &BTreeSet<ExtensionName>) -> Wanted {
+    fn every_catalogs_part(&self, names: &BTreeSet<ExtensionName>) -> Wanted {
         let wanted_of = |(id, catalog): (&CatalogId, &Catalog)| {
             let names = names
                 .iter()
