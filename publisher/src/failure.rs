@@ -215,8 +215,7 @@ impl From<PublishedError> for Failure {
             RefreshError::Missing(_) => failure
                 .hint("is this the right location? An empty catalog is made by `init` only, so that an outage wipes nothing"),
             RefreshError::Trust(TrustError::Rollback { .. } | TrustError::Dropped { .. }) => failure
-                .hint("the host serves an older state than this machine has seen: restore the newer one there")
-                .hint("where the older state is wanted, remove what was seen: $XDG_STATE_HOME/sysext-publish/ID"),
+                .hint("the host serves an older state than this machine has seen: restore the newer one there"),
             RefreshError::Trust(_) => {
                 failure.hint("nothing was changed; restore the published metadata from where it is known to be good")
             }

@@ -9,7 +9,7 @@ use sysext_formats::limits::Limits;
 use sysext_formats::name::{ExtensionName, RoleName, TargetPath};
 use sysext_formats::role::Targets;
 use sysext_formats::time::UtcTime;
-use sysext_formats::trust::{Clock, ExpiryPolicy, TargetsStage};
+use sysext_formats::trust::{Clock, ExpiryPolicy, TargetsStage, TrustError};
 use sysext_formats::workflow::{self, Fresh, RefreshError, Remote, RemoteFile};
 
 use crate::draft::Catalog;
@@ -35,6 +35,20 @@ pub enum PublishedError {
         /// The extension.
         name: ExtensionName,
     },
+}
+
+impl PublishedError {
+    /// Whether what is published is older than what was seen.
+    #[must_use]
+    pub fn is_rollback(&self) -> bool {
+        let Self::Refresh { source, .. } = self else {
+            return false;
+        };
+        matches!(
+            source,
+            RefreshError::Trust(TrustError::Rollback { .. } | TrustError::Dropped { .. })
+        )
+    }
 }
 
 /// A location as the TUF workflow reads it.

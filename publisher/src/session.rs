@@ -124,18 +124,39 @@ impl Session {
         context: &Context,
         base: &'a dyn Location,
     ) -> Result<Published<'a>, Failure> {
-        let directory = match &self.memory {
-            Some(path) => Some(Dir::create_all(path, 0o700)?),
+        let unchecked = |why: &dyn std::fmt::Display| {
+            context.ui.warn(format_args!(
+                "whether the host has gone back in time was not checked: {why}"
+            ));
+        };
+        let directory = match self
+            .memory
+            .as_ref()
+            .map(|path| Dir::create_all(path, 0o700))
+        {
+            Some(Ok(directory)) => Some(directory),
+            // A build machine may have a home that nobody can write to.
+            Some(Err(error)) => {
+                unchecked(&error);
+                None
+            }
             None => {
-                context.ui.warn(
-                    "whether the host has gone back in time was not checked: neither XDG_STATE_HOME nor HOME says where \
-                     to remember it",
-                );
+                unchecked(&"neither XDG_STATE_HOME nor HOME says where to remember it");
                 None
             }
         };
         let memory = Memory::open(self.pinned_root.clone(), directory)?;
-        Ok(Published::read(base, memory, context.now())?)
+        Published::read(base, memory, context.now()).map_err(|error| {
+            let went_back = error.is_rollback();
+            let failure = Failure::from(error);
+            match &self.memory {
+                Some(path) if went_back => failure.hint(format!(
+                    "where the older state is wanted, remove what was seen: {}",
+                    path.display()
+                )),
+                _ => failure,
+            }
+        })
     }
 
     /// What hosts are told about the catalog. The root is the first one: what was printed years ago stays true.
