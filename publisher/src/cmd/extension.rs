@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use sysext_formats::catalog::{CatalogInfo, ExtensionIndex};
-use sysext_formats::key::KeyId;
+use sysext_formats::key::{KeyId, PublicKey};
 use sysext_formats::name::ExtensionName;
+use sysext_formats::sign::Signer as _;
 
 use crate::config::Config;
 use crate::config::edit::{self, Members};
@@ -66,8 +67,8 @@ pub fn run(context: &Context, command: Command) -> Outcome {
 fn add(context: &Context, args: Add) -> Outcome {
     let mut session = Session::open(context)?;
     let name = &args.name;
-    let own_key = own_key(context, &args)?;
-    let members = members(&args, own_key.as_ref());
+    let own = own_key(context, &args)?;
+    let members = members(&args, own.as_ref().map(|own| &own.source));
     // The catalog is changed as the new configuration says, and the file only once that is published.
     session.config = edited(context, name, &members)?;
     let store = session.store(context)?;
@@ -87,7 +88,10 @@ fn add(context: &Context, args: Add) -> Outcome {
                 .info;
             editor.load_index(name, index);
         }
-        let key = first_there(&session, sources)?;
+        let key = match own.as_ref().and_then(|own| own.made.clone()) {
+            Some(key) => key,
+            None => first_there(&session, sources)?,
+        };
         editor.add_extension(name, &[key], said.info(info))?;
         Ok(editor.set_title(&session.config.title)?)
     })?;
@@ -102,8 +106,15 @@ fn add(context: &Context, args: Add) -> Outcome {
     Ok(Verdict::Good)
 }
 
-/// The source of its own key, made where that was asked for.
-fn own_key(context: &Context, args: &Add) -> Result<Option<String>, Failure> {
+/// An extension's own key.
+struct OwnKey {
+    source: String,
+    /// Its public half, where it was made just now; with `--dry-run` nothing else of it is there.
+    made: Option<PublicKey>,
+}
+
+/// Its own key, made where that was asked for.
+fn own_key(context: &Context, args: &Add) -> Result<Option<OwnKey>, Failure> {
     if let Some(text) = &args.key {
         let source: KeySource = match text.parse() {
             Ok(source) => source,
@@ -117,20 +128,28 @@ fn own_key(context: &Context, args: &Add) -> Result<Option<String>, Failure> {
                 });
             }
         };
-        return Ok(Some(source.to_string()));
+        return Ok(Some(OwnKey {
+            source: source.to_string(),
+            made: None,
+        }));
     }
     if !args.own_key {
         return Ok(None);
     }
     let relative = PathBuf::from(format!("keys/ci/{}.pem", args.name));
     let key = NewKey::generate(&context.directory().join(&relative))?;
-    if key.exists().is_none() && !context.globals.dry_run {
-        let encryption =
-            new_key_encryption(context, !args.unencrypted, &relative.display().to_string())?;
-        key.write(encryption.borrowed())?;
-        context.ui.say(format_args!("made {}", relative.display()));
+    let source = format!("file:{}", relative.display());
+    if key.exists().is_some() {
+        return Ok(Some(OwnKey { source, made: None }));
     }
-    Ok(Some(format!("file:{}", relative.display())))
+    if !context.globals.dry_run {
+        let what = relative.display().to_string();
+        let encryption = new_key_encryption(context, !args.unencrypted, &what)?;
+        key.write(encryption.borrowed())?;
+        context.ui.say(format_args!("made {what}"));
+    }
+    let made = Some(key.secret.public_key().clone());
+    Ok(Some(OwnKey { source, made }))
 }
 
 fn members<'a>(args: &'a Add, own_key: Option<&'a String>) -> Members<'a> {
@@ -162,10 +181,7 @@ fn edited(
 }
 
 /// The public half of the first source that is there.
-fn first_there(
-    session: &Session,
-    sources: &[KeySource],
-) -> Result<sysext_formats::key::PublicKey, Failure> {
+fn first_there(session: &Session, sources: &[KeySource]) -> Result<PublicKey, Failure> {
     let mut last = Failure::usage("no key is configured for it");
     for source in sources {
         match session.ring.public_key(source) {
