@@ -86,6 +86,16 @@ impl Root {
     }
 }
 
+/// Hosts whose next `/etc` can not be written in advance choose at boot: ostree deployments, and a read-only `/etc`.
+#[must_use]
+pub fn default_activation(root: &Root) -> Activation {
+    if root.path("/run/ostree-booted").exists() || root.path("/ostree/repo").exists() {
+        Activation::Boot
+    } else {
+        Activation::Etc
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

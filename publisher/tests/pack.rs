@@ -785,3 +785,35 @@ fn privileged_systemd_merges_what_was_packed() {
         "{printed}\n{said}"
     );
 }
+
+#[test]
+fn a_version_that_a_file_name_can_not_hold_stands_beside_the_image() {
+    let bench = Bench::new();
+    bench.write("tree/usr/bin/k3s", 0o755, "#!/bin/sh\n");
+    bench.good(&[
+        "pack",
+        "tree",
+        "--name",
+        "k3s",
+        "--version",
+        "1.31.5+k3s1",
+        "--arch",
+        "x86-64",
+    ]);
+    let image = "k3s_1.31.5.k3s1_x86-64.raw";
+    let read = bench.good(&["--json", "inspect", image]);
+    assert!(read.contains("1.31.5+k3s1"), "{read}");
+    let said: Value = serde_json::from_slice(&bench.bytes(&format!("{image}.json"))).unwrap();
+    assert_eq!(said["version"], "1.31.5+k3s1");
+    bench.good(&[
+        "pack",
+        "tree",
+        "--name",
+        "k3s",
+        "--version",
+        "1.31.6",
+        "--arch",
+        "x86-64",
+    ]);
+    assert!(!bench.path("k3s_1.31.6_x86-64.raw.json").exists());
+}

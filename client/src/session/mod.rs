@@ -18,7 +18,7 @@ use crate::failure::{Failure, Kind};
 use crate::fetch::{Fetcher, Network};
 use crate::host::HostFacts;
 use crate::refresh::{self, CachedCatalog, FreshCatalog, Mode, Wanted};
-use crate::root::Root;
+use crate::root::{Root, default_activation};
 use crate::store::{Store, StoredImage};
 use crate::systemd::Systemd;
 use crate::ui::Ui;
@@ -378,15 +378,6 @@ fn now() -> UtcTime {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     UtcTime::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-}
-
-/// Hosts whose next `/etc` can not be written in advance choose at boot: ostree deployments, and a read-only `/etc`.
-fn default_activation(root: &Root) -> Activation {
-    if root.path("/run/ostree-booted").exists() || root.path("/ostree/repo").exists() {
-        Activation::Boot
-    } else {
-        Activation::Etc
-    }
 }
 
 /// In the chroot of `transactional-update run` the real /var is not there: what would be installed would be lost.

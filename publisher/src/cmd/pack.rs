@@ -1,13 +1,16 @@
 //! `pack`: an image from a folder, or from plain programs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use sysext_durable::Dir;
 use sysext_formats::catalog::Architecture;
 use sysext_formats::name::ExtensionName;
 use sysext_formats::version::Version;
 
+use crate::candidate::Candidate;
 use crate::context::{Context, Outcome, Verdict};
+use crate::failure::Failure;
 use crate::pack::{self, Filesystem, OsField, Packed, Request, elf};
 use crate::ui;
 
@@ -90,6 +93,9 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         context.ui.say(format!("    fix: {}", finding.fix));
     }
     context.ui.say(said(&packed, request.dry_run));
+    if !request.dry_run {
+        write_fragment(&packed.candidate)?;
+    }
     let path = packed.candidate.path.display();
     let document = json!({
         "changed": packed.changed && !request.dry_run,
@@ -107,6 +113,33 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     });
     context.ui.data("pack", &document, || format!("{path}\n"));
     Ok(Verdict::Good)
+}
+
+/// A `+` is a `.` in file names. Where the name loses something, `IMAGE.json` beside it says the version to `add`.
+fn write_fragment(candidate: &Candidate) -> Result<(), Failure> {
+    let (path, version) = (&candidate.path, &candidate.version);
+    let Some(file) = path.file_name().and_then(|name| name.to_str()) else {
+        return Ok(());
+    };
+    if version.as_str() == version.in_file_name() {
+        return Ok(());
+    }
+    let fragment = json!({
+        "schema": 1,
+        "name": candidate.extension,
+        "version": version,
+        "architecture": candidate.architecture,
+        "length": candidate.length,
+    });
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let directory = Dir::open(directory.unwrap_or(Path::new(".")))?;
+    Ok(directory.write(
+        &format!("{file}.json"),
+        format!("{fragment:#}\n").as_bytes(),
+        0o644,
+    )?)
 }
 
 fn said(packed: &Packed, dry_run: bool) -> String {
