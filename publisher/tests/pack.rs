@@ -734,7 +734,7 @@ fn erofs_holds_the_same_and_is_the_same_bytes_again() {
 
 /// systemd itself, in the sandbox of ci, merges what was packed.
 #[test]
-#[ignore = "needs root and loop devices; ci runs it"]
+#[ignore = "needs root rights and loop devices; ci/checks/privileged runs it"]
 fn privileged_systemd_merges_what_was_packed() {
     let sandbox = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ci/lib/sysext-sandbox");
     let bench = Bench::new();
