@@ -131,8 +131,11 @@ fn a_broken_file_is_named_with_its_line_and_the_others_count() {
     assert_eq!(extensions, ["a"]);
     let catalog = &config.catalogs["k3s"];
     assert_eq!(catalog.descriptor.extensions, ["k3s".parse().unwrap()]);
-    let problems: Vec<_> = config.problems.iter().map(ToString::to_string).collect();
+    let problems = config.problems.iter().chain(&config.settings_problem);
+    let problems: Vec<_> = problems.map(ToString::to_string).collect();
     let text = problems.join("\n");
+    let unreadable: Vec<_> = config.unreadable.iter().map(|name| name.as_str()).collect();
+    assert_eq!(unreadable, ["b", "d", "e"]);
     for part in [
         "sysext-fetch.toml:2: ",
         "paralel",

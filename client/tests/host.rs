@@ -120,6 +120,10 @@ impl World {
         talk
     }
 
+    fn refuses_to_verify(&self) {
+        assert_eq!(code(&self.run(&["verify"])), 3);
+    }
+
     /// The version that an extension's link leads to; its image must be there.
     fn linked(&self, name: &str) -> Option<String> {
         let target = self
@@ -192,6 +196,8 @@ fn a_second_run_changes_nothing() {
     );
     let state = |path: &str| world.host.snapshot().contains(path);
     assert!(state("etc/sysext-fetch/extensions.d/k3s.toml"));
+    let wish = world.host.read("etc/sysext-fetch/extensions.d/k3s.toml");
+    assert!(wish.starts_with("# Written by sysext-fetch."), "{wish}");
     before
         .without("var/lib/sysext-fetch/catalogs")
         .without("var/lib/sysext-fetch/lock")
@@ -418,6 +424,12 @@ fn a_comment_in_a_wish_survives_every_command() {
     );
     world.good(&["update"]);
     world.good(&["set", "k3s", "hold=true", "min-age=3d"]);
+    assert!(
+        world
+            .host
+            .read("etc/sysext-fetch/extensions.d/k3s.toml")
+            .starts_with("# ours")
+    );
     let text = world.host.read("etc/sysext-fetch/extensions.d/k3s.toml");
     assert!(
         text.contains("# ours") && text.contains("# theirs") && text.contains("hold = true"),
@@ -458,6 +470,10 @@ fn a_damaged_image_is_found_and_repaired() {
     bytes[200] ^= 1;
     std::fs::write(world.host.path(&inside), &bytes).unwrap();
     world.refuses(&["verify"], 3, "verify --repair");
+    let report = json(&world.good(&["--json", "verify", "--repair"]));
+    assert_eq!(report["repaired"]["changed"], true, "{report}");
+    std::fs::remove_file(world.host.path(&inside)).unwrap();
+    world.refuses_to_verify();
     world.good(&["verify", "--repair"]);
     assert!(world.good(&["verify"]).contains("good"));
     assert_eq!(world.linked("k3s").as_deref(), Some("1.0"));

@@ -7,9 +7,10 @@ use clap::Args;
 use serde::Serialize;
 use sysext_formats::digest::Sha256Digest;
 
+use crate::activate::LinkKind;
 use crate::cli::Global;
 use crate::failure::{Failure, Kind};
-use crate::reconcile::{self, Caller, Options};
+use crate::reconcile::{self, Caller, Options, Outcome};
 use crate::session::Session;
 use crate::ui::{Table, Ui};
 
@@ -28,6 +29,13 @@ struct Checked {
     problem: Option<String>,
 }
 
+/// What was found, and what was done about it.
+#[derive(Debug, Serialize)]
+struct Report {
+    images: Vec<Checked>,
+    repaired: Option<Outcome>,
+}
+
 impl Verify {
     /// Verifies.
     ///
@@ -41,11 +49,16 @@ impl Verify {
         };
         let session = open(global, ui)?;
         let Some(store) = session.existing_store() else {
-            ui.data("verify", &[(); 0], || "The store is empty.\n".to_owned());
+            let report = Report {
+                images: Vec::new(),
+                repaired: None,
+            };
+            ui.data("verify", &report, || report.text());
             return Ok(ExitCode::SUCCESS);
         };
         let contents = store.images()?;
         let mut bad = BTreeSet::new();
+        let mut dangling = false;
         let mut checked = Vec::new();
         for image in &contents.images {
             let problem = store.verify(image).err().map(|error| error.to_string());
@@ -64,29 +77,62 @@ impl Verify {
                 problem: Some(broken.reason),
             });
         }
-        ui.data("verify", &checked, || text(&checked));
-        if bad.is_empty() {
-            return Ok(ExitCode::SUCCESS);
+        for link in session.links()? {
+            if let LinkKind::Dangling { .. } = link.kind {
+                dangling = true;
+                checked.push(Checked {
+                    image: link.name,
+                    ok: false,
+                    problem: Some("it is linked, and its image is missing".to_owned()),
+                });
+            }
         }
-        if !self.repair {
-            ui.complain(
-                "an image in the store is not what its catalog signed",
-                Some("sysext-fetch verify --repair"),
-            );
-            return Ok(Kind::Trust.into());
+        let is_good = bad.is_empty() && !dangling;
+        let repaired = if is_good || !self.repair {
+            None
+        } else {
+            Some(repair(&session, &bad)?)
+        };
+        let report = Report {
+            images: checked,
+            repaired,
+        };
+        if let Some(outcome) = &report.repaired {
+            reconcile::report_problems(&session, &outcome.problems);
         }
-        repair(&session, &bad)
+        ui.data("verify", &report, || report.text());
+        match &report.repaired {
+            Some(outcome) => Ok(outcome.exit_code()),
+            None if is_good => Ok(ExitCode::SUCCESS),
+            None => {
+                ui.complain(
+                    "an image in the store is not what its catalog signed",
+                    Some("sysext-fetch verify --repair"),
+                );
+                Ok(Kind::Trust.into())
+            }
+        }
     }
 }
 
 /// What is broken goes, and what is linked comes back: the same digest, fetched anew, is what the link names.
-fn repair(session: &Session, bad: &BTreeSet<Sha256Digest>) -> Result<ExitCode, Failure> {
+fn repair(session: &Session, bad: &BTreeSet<Sha256Digest>) -> Result<Outcome, Failure> {
     for sha256 in bad {
         session.store()?.remove(sha256)?;
     }
     let planned = reconcile::plan(session, &Options::typed(BTreeSet::new()))?;
     let staged = reconcile::stage_all(session, planned)?;
-    Ok(reconcile::activate(session, staged, Caller::Person)?.report(session, "verify"))
+    reconcile::activate(session, staged, Caller::Person)
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let mut text = text(&self.images);
+        for step in self.repaired.iter().flat_map(|outcome| &outcome.steps) {
+            text.push_str(&format!("{} was fetched again\n", step.name));
+        }
+        text
+    }
 }
 
 fn text(checked: &[Checked]) -> String {

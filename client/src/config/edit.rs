@@ -210,7 +210,10 @@ impl<'a> Entry<'a> {
             placed.push((*key, value, file));
         }
         for (file, document) in &documents {
-            changed |= write(file, &document.to_string())?;
+            // A file that this program begins says so first.
+            let begun = *file == self.main() && self.text(file).is_empty();
+            let header = if begun { HEADER } else { "" };
+            changed |= write(file, &format!("{header}{document}"))?;
         }
         let now = Self::read(self.root, self.folder, self.name)?;
         for (key, value, written) in placed {
@@ -239,10 +242,10 @@ impl<'a> Entry<'a> {
             self.layers = Self::read(self.root, self.folder, self.name.clone())?.layers;
             return Ok(true);
         }
-        documents.insert(main.clone(), parse(&main, HEADER)?);
+        documents.insert(main.clone(), DocumentMut::new());
         self.layers.main = Some(Layer {
             file: main,
-            text: Some(HEADER.to_owned()),
+            text: Some(String::new()),
         });
         Ok(false)
     }

@@ -43,11 +43,14 @@ impl Outcome {
     pub fn report(&self, session: &Session, command: &str) -> ExitCode {
         report_problems(session, &self.problems);
         session.ui.data(command, self, || self.text(session));
-        self.problems
-            .iter()
-            .map(|problem| problem.kind)
-            .max()
-            .map_or(ExitCode::SUCCESS, ExitCode::from)
+        self.exit_code()
+    }
+
+    /// What the process ends with: the worst of its problems.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        let worst = self.problems.iter().map(|problem| problem.kind).max();
+        worst.map_or(ExitCode::SUCCESS, ExitCode::from)
     }
 
     fn text(&self, session: &Session) -> String {
