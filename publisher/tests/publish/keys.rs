@@ -27,7 +27,7 @@ fn a_key_that_others_can_read_signs_nothing() {
 fn without_a_terminal_nobody_is_asked_and_the_variable_is_named() {
     let mut vendor = Vendor::new();
     vendor.init(&[]).ends(2).says(&[
-        "the root keys",
+        "a root key",
         "SYSEXT_PUBLISH_PASSPHRASE",
         "--passphrase-file",
         "--unencrypted",
