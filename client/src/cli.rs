@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::cmd;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::ui::{Format, Ui};
 
 const AFTER_HELP: &str = "\
@@ -108,7 +108,13 @@ pub fn main() -> ExitCode {
     );
     start_log();
     match dispatch(&cli.global, ui, cli.command) {
-        Ok(code) => code,
+        Ok(code) => match Ui::stdout_failed() {
+            Some(problem) => {
+                ui.complain(&problem, None);
+                Kind::Failed.into()
+            }
+            None => code,
+        },
         Err(failure) => {
             ui.fail(&failure);
             failure.kind.into()

@@ -1,14 +1,16 @@
 //! How the program talks: data on stdout, talk on stderr, readable without colour.
 //!
 //! - With `--json` stdout holds exactly one document, with its schema version; talk stays on stderr.
-//! - A reader that goes away (`| head`) ends the output quietly.
+//! - A reader that goes away (`| head`) ends the output quietly; any other failure of stdout is kept for the end of the
+//!   program, so that a full disk is never taken for success.
 //! - The progress-bar crate is named in [`progress`] only.
 
 pub mod progress;
 mod table;
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -18,6 +20,9 @@ use crate::failure::Failure;
 
 /// The schema of every JSON document that commands print.
 pub const JSON_SCHEMA: u64 = 1;
+
+/// Why stdout could not be written, the first time that it could not.
+static STDOUT_FAILURE: OnceLock<String> = OnceLock::new();
 
 /// What is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,11 +73,28 @@ impl Ui {
                 serde_json::to_value(document).unwrap_or(Value::Null),
             ),
         };
+        self.raw(&out);
+    }
+
+    /// Prints data that has a format of its own, whatever the format of documents.
+    pub fn raw(&self, out: &str) {
         let mut stdout = io::stdout().lock();
-        // A reader that has gone away wants no more; there is nobody to tell.
-        let _ = stdout
+        let written = stdout
             .write_all(out.as_bytes())
             .and_then(|()| stdout.flush());
+        match written {
+            // A reader that has gone away wants no more; there is nobody to tell.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                STDOUT_FAILURE.get_or_init(|| format!("stdout can not be written: {error}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Why data that was printed did not arrive, unless its reader had gone away.
+    #[must_use]
+    pub fn stdout_failed() -> Option<String> {
+        STDOUT_FAILURE.get().cloned()
     }
 
     /// Says what happens.
