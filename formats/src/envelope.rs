@@ -117,6 +117,12 @@ impl<T: Role> Envelope<T> {
             signatures,
         })
     }
+
+    /// The message and the signatures that came with it, to add more. The payload stays behind: nothing has vouched for it.
+    #[cfg(feature = "sign")]
+    pub(crate) fn into_parts(self) -> (Vec<u8>, BTreeMap<KeyId, String>) {
+        (self.message, self.signatures)
+    }
 }
 
 /// `1.x` or `1.x.y`: the major version is what decides (TUF 4.3).

@@ -2,22 +2,21 @@
 //!
 //! - A [`SecretKey`] never shows its secret in `Debug`; its file form is PKCS#8 PEM, encrypted with a passphrase
 //!   (scrypt, AES-256-CBC) unless the caller says otherwise.
-//! - [`SignedDocument`] is the only maker of document bytes. It refuses text that is not printable ASCII, so that every
-//!   canonical JSON encoder in the world agrees on what was signed.
+//! - [`Pending`] and [`SignedDocument`] are the only makers of document bytes. They refuse text that is not printable
+//!   ASCII, so that every canonical JSON encoder in the world agrees on what was signed.
+
+mod document;
 
 use std::fmt;
-use std::marker::PhantomData;
 
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
 use ed25519_dalek::{Signer as _, SigningKey};
 use pkcs8::der::pem::PemLabel as _;
 use pkcs8::der::{Decode as _, SecretDocument};
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef};
-use serde_json::{Map, Value, json};
 
-use crate::canonical;
-use crate::key::{KeyId, PublicKey};
-use crate::role::{Role, SPEC_VERSION};
+pub use self::document::{Pending, SignError, SignedDocument};
+use crate::key::PublicKey;
 
 /// Signs on behalf of one key; where the key is, is the implementor's business.
 pub trait Signer {
@@ -152,156 +151,9 @@ impl Signer for SecretKey {
     }
 }
 
-/// The bytes of a signed document of role `T`, as they are published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedDocument<T> {
-    bytes: Vec<u8>,
-    role: PhantomData<T>,
-}
-
-/// Why a document was not signed.
-#[derive(Debug, thiserror::Error)]
-pub enum SignError {
-    /// The payload is no JSON object.
-    #[error("the document can not be written as JSON: {0}")]
-    Json(#[from] serde_json::Error),
-    /// Text that encoders might disagree about.
-    #[error("{field} is {text:?}; only printable ASCII can be signed")]
-    NotAscii {
-        /// Where it stands.
-        field: String,
-        /// What stands there.
-        text: String,
-    },
-    /// A number that has no canonical form.
-    #[error(transparent)]
-    Canonical(#[from] canonical::CanonicalError),
-    /// Nobody to sign.
-    #[error("no key was given to sign {0} with")]
-    NoSigner(&'static str),
-    /// A key's holder did not sign.
-    #[error("the key {} did not sign {role}: {reason}", id.short())]
-    Signer {
-        /// The role.
-        role: &'static str,
-        /// The key.
-        id: KeyId,
-        /// Its holder's words.
-        reason: String,
-    },
-    /// A signature came back that the key does not verify.
-    #[error("the signature that came back for the key {} does not verify over {role}", id.short())]
-    WrongSignature {
-        /// The role.
-        role: &'static str,
-        /// The key.
-        id: KeyId,
-    },
-}
-
-impl<T: Role> SignedDocument<T> {
-    /// Signs `payload` with every signer; each signature is verified before it is used.
-    ///
-    /// # Errors
-    /// When the payload can not be signed, or a signer fails.
-    pub fn new(payload: &T, signers: &[&dyn Signer]) -> Result<Self, SignError> {
-        let mut signed = serde_json::to_value(payload)?;
-        if let Value::Object(members) = &mut signed {
-            members.insert("_type".to_owned(), T::TYPE.into());
-            members.insert("spec_version".to_owned(), SPEC_VERSION.into());
-        }
-        check_ascii(&signed, &mut String::from("signed"))?;
-        let message = canonical::encode(&signed)?;
-        let mut signatures: Map<String, Value> = Map::new();
-        for signer in signers {
-            let id = signer.public_key().canonical_id();
-            let failed = |reason| SignError::Signer {
-                role: T::TYPE,
-                id: id.clone(),
-                reason,
-            };
-            let signature = data_encoding::HEXLOWER.encode(&signer.sign(&message).map_err(failed)?);
-            if signer.public_key().verify(&message, &signature).is_err() {
-                return Err(SignError::WrongSignature { role: T::TYPE, id });
-            }
-            signatures.insert(id.to_string(), signature.into());
-        }
-        if signatures.is_empty() {
-            return Err(SignError::NoSigner(T::TYPE));
-        }
-        let signatures: Vec<_> = signatures
-            .into_iter()
-            .map(|(id, sig)| json!({"keyid": id, "sig": sig}))
-            .collect();
-        let bytes = serde_json::to_vec(&json!({"signatures": signatures, "signed": signed}))?;
-        Ok(Self {
-            bytes,
-            role: PhantomData,
-        })
-    }
-
-    /// The published bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The published bytes.
-    #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
-    }
-}
-
-fn check_ascii(value: &Value, field: &mut String) -> Result<(), SignError> {
-    let check = |text: &str, field: &str| {
-        if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-            return Ok(());
-        }
-        Err(SignError::NotAscii {
-            field: field.to_owned(),
-            text: text.chars().take(80).collect(),
-        })
-    };
-    let length = field.len();
-    match value {
-        Value::String(text) => check(text, field)?,
-        Value::Array(items) => {
-            for (position, item) in items.iter().enumerate() {
-                field.push_str(&format!("[{position}]"));
-                check_ascii(item, field)?;
-                field.truncate(length);
-            }
-        }
-        Value::Object(members) => {
-            for (key, member) in members {
-                check(key, field)?;
-                field.push_str(&format!(".{key}"));
-                check_ascii(member, field)?;
-                field.truncate(length);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::role::{Extra, MetaFile, MetadataVersion, Timestamp, TimestampMeta};
-
-    fn timestamp(extra: Extra) -> Timestamp {
-        Timestamp {
-            version: MetadataVersion::ONE,
-            expires: "2030-01-01T00:00:00Z".parse().unwrap(),
-            meta: TimestampMeta {
-                snapshot: MetaFile::version_only(MetadataVersion::ONE),
-                extra: Extra::new(),
-            },
-            extra,
-        }
-    }
 
     #[test]
     fn key_files_come_back_with_the_right_passphrase_only() {
@@ -334,33 +186,5 @@ mod tests {
         assert!(
             !format!("{key:?}").contains(&data_encoding::HEXLOWER.encode(&key.secret.to_bytes()))
         );
-    }
-
-    #[test]
-    fn text_outside_of_ascii_is_refused_by_its_place() {
-        let key = SecretKey::from_seed(&[7; 32]);
-        let extra = json!({"x": {"titles": ["a", "Gr\u{fc}n"]}});
-        let Value::Object(extra) = extra else {
-            panic!()
-        };
-        let error = SignedDocument::new(&timestamp(extra), &[&key])
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("signed.x.titles[1]"), "{error}");
-    }
-
-    #[test]
-    fn a_document_is_the_same_bytes_every_time_and_verifies() {
-        let key = SecretKey::from_seed(&[7; 32]);
-        let one = SignedDocument::new(&timestamp(Extra::new()), &[&key]).unwrap();
-        assert_eq!(
-            one,
-            SignedDocument::new(&timestamp(Extra::new()), &[&key, &key]).unwrap()
-        );
-        assert!(crate::envelope::Envelope::<Timestamp>::parse(one.bytes()).is_ok());
-        assert!(matches!(
-            SignedDocument::new(&timestamp(Extra::new()), &[]),
-            Err(SignError::NoSigner("timestamp"))
-        ));
     }
 }

@@ -230,11 +230,18 @@ impl From<DraftError> for Failure {
             error if error.is_conflict() => Kind::Conflict,
             DraftError::UnknownExtension(_)
             | DraftError::Prerelease { .. }
+            | DraftError::NoSuchKey { .. }
             | DraftError::Threshold { .. } => Kind::Usage,
             _ => Kind::Failed,
         };
         let failure = Self::of(kind, &error);
         match error {
+            DraftError::NotNext { .. } => failure.hint(
+                "somebody has published since it was proposed: propose it again, and have it signed again",
+            ),
+            DraftError::NoSuchKey { .. } => {
+                failure.hint("`sysext-publish key list` shows which keys sign what")
+            }
             DraftError::UnknownExtension(name) => failure.hint(format!("`sysext-publish extension add {name}` adds it")),
             DraftError::OtherBytes { .. } | DraftError::OtherLength { .. } => failure
                 .hint("what is published never changes: give the image a new version, or let --revision append -1 to it"),
@@ -288,9 +295,11 @@ impl From<DraftSignError> for Failure {
     fn from(error: DraftSignError) -> Self {
         match error {
             DraftSignError::Key(error) => error.into(),
-            error @ DraftSignError::Sign { .. } => {
+            error @ (DraftSignError::Sign { .. } | DraftSignError::NotDelegated(_)) => {
                 Self::of(Kind::Signing, &error).hint("nothing was published")
             }
+            error @ DraftSignError::NotEnough { .. } => Self::of(Kind::Signing, &error)
+                .hint("nothing was published; `sysext-publish sign PROPOSAL` adds a signature"),
         }
     }
 }

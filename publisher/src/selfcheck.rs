@@ -116,11 +116,20 @@ pub fn check<'a>(
         hosts.push(("a host with the published root", of_root(root)));
         hosts.push(("a host that is up to date", before.published.clone()));
     }
-    for (host, documents) in hosts {
+    // A root that becomes visible last makes two states of one upload: hosts must accept both.
+    let moments: &[Moment] = match tree.last_root {
+        Some(_) => &[Moment::BeforeRoot, Moment::Whole],
+        None => &[Moment::Whole],
+    };
+    let visits = moments
+        .iter()
+        .flat_map(|moment| hosts.iter().map(move |host| (*moment, host.clone())));
+    for (moment, (host, documents)) in visits {
         let refused = |source| SelfCheckError::Refused { host, source };
         let overlay = Overlay {
             tree: &tree,
             before,
+            moment,
         };
         let memory = Memory::of_documents(documents);
         let clock = Clock::enforcing(before.now);
@@ -228,18 +237,32 @@ fn check_bytes(
     })
 }
 
-/// The tree over what is published: what hosts would see after the upload.
+/// When a host looks.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// After the timestamp, and before a root that comes last.
+    BeforeRoot,
+    /// After the upload.
+    Whole,
+}
+
+/// The tree over what is published: what hosts would see.
 #[derive(Debug)]
 struct Overlay<'t, 'a> {
     tree: &'t StagedTree<'a>,
     before: &'t Before<'t>,
+    moment: Moment,
 }
 
 impl Remote for Overlay<'_, '_> {
     type Error = LocationError;
 
     fn fetch(&mut self, file: &RemoteFile, limit: u64) -> Result<Option<Vec<u8>>, LocationError> {
-        if let Some(bytes) = self.tree.document(file) {
+        let document = match self.moment {
+            Moment::BeforeRoot => self.tree.document_before_root(file),
+            Moment::Whole => self.tree.document(file),
+        };
+        if let Some(bytes) = document {
             if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
                 return Err(LocationError::TooLong {
                     file: file.url_name(),
@@ -264,7 +287,7 @@ mod tests {
     use super::*;
     use crate::arrival::Arrival;
     use crate::config::Expires;
-    use crate::draft::{Draft, First, FirstKeys};
+    use crate::draft::{DocumentId, Draft, First, FirstKeys, Need};
     use crate::location::Incoming;
     use crate::session;
     use crate::signer::{Roster, SignedDraft, SignerError, Signers};
@@ -278,29 +301,19 @@ mod tests {
         wrong_for: &'static str,
     }
 
-    impl Keys {
-        fn of(&self, role: &str) -> Result<Signers, SignerError> {
+    impl Roster for Keys {
+        fn signers(&self, document: &DocumentId, _: &[Need<'_>]) -> Result<Signers, SignerError> {
+            let is_wrong = match self.wrong_for {
+                "online" => matches!(document, DocumentId::Snapshot | DocumentId::Timestamp),
+                "index" => matches!(document, DocumentId::Delegated(_)),
+                role => document.role() == role,
+            };
             let wrong = std::rc::Rc::new(SecretKey::from_seed(&[9; 32]));
-            Ok(Signers::of([if role == self.wrong_for {
+            Ok(Signers::of([if is_wrong {
                 wrong
             } else {
                 self.key.clone()
             }]))
-        }
-    }
-
-    impl Roster for Keys {
-        fn index(&self, _: &ExtensionName, _: &Draft) -> Result<Signers, SignerError> {
-            self.of("index")
-        }
-        fn targets(&self, _: &Draft) -> Result<Signers, SignerError> {
-            self.of("targets")
-        }
-        fn online(&self, _: &Draft) -> Result<Signers, SignerError> {
-            self.of("online")
-        }
-        fn root(&self, _: &Draft) -> Result<Signers, SignerError> {
-            self.of("root")
         }
     }
 

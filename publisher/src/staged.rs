@@ -1,17 +1,18 @@
 //! Everything that would be uploaded, in the order of the upload, and nothing uploaded yet.
 //!
 //! The order lets a reader at any moment see the old catalog or the new one: images, transports, indexes, targets,
-//! snapshot, a new root, `catalog.toml`, and `timestamp.json` last.
+//! snapshot, a new root, `catalog.toml`, and `timestamp.json` last. Where the keys of other top roles change, the root comes
+//! after the timestamp: what it no longer vouches for is out of sight by then.
 
 use std::collections::BTreeMap;
 
 use sysext_formats::catalog::Descriptor;
-use sysext_formats::name::{ExtensionName, FileName, RoleName};
+use sysext_formats::name::{ExtensionName, FileName};
 use sysext_formats::role::Role;
 use sysext_formats::workflow::RemoteFile;
 
 use crate::arrival::Arrival;
-use crate::draft::Change;
+use crate::draft::{Change, RootOrder};
 use crate::signer::SignedDraft;
 
 /// The images at hand, by name.
@@ -24,6 +25,8 @@ pub struct StagedTree<'a> {
     pub(crate) documents: Vec<(RemoteFile, Vec<u8>)>,
     /// The new timestamp.
     pub(crate) timestamp: Vec<u8>,
+    /// A new root that becomes visible after everything else, the timestamp included.
+    pub(crate) last_root: Option<(RemoteFile, Vec<u8>)>,
     /// `catalog.toml`.
     pub(crate) descriptor: Vec<u8>,
     /// The new images.
@@ -57,7 +60,7 @@ impl<'a> StagedTree<'a> {
     ) -> Result<Self, StageError> {
         let SignedDraft {
             draft,
-            indexes,
+            delegated,
             targets,
             snapshot,
             root,
@@ -75,12 +78,11 @@ impl<'a> StagedTree<'a> {
         }
         let catalog = draft.catalog;
         let mut documents = Vec::new();
-        for (name, document) in indexes {
-            let version = catalog.indexes.get(&name).map(Role::version);
-            documents.push((
-                RemoteFile::Targets(Some(RoleName::from(&name)), version),
-                document.into_bytes(),
-            ));
+        for (role, document) in delegated {
+            let name = role.as_str().parse::<ExtensionName>().ok();
+            let index = name.and_then(|name| catalog.indexes.get(&name));
+            let file = RemoteFile::Targets(Some(role), index.map(Role::version));
+            documents.push((file, document.into_bytes()));
         }
         if let Some(document) = targets {
             let file = RemoteFile::Targets(None, Some(catalog.targets.version));
@@ -90,15 +92,18 @@ impl<'a> StagedTree<'a> {
             let file = RemoteFile::Snapshot(Some(catalog.snapshot.version));
             documents.push((file, document.into_bytes()));
         }
+        let mut last_root = None;
         if let Some(document) = root {
-            documents.push((
-                RemoteFile::Root(catalog.root.version),
-                document.into_bytes(),
-            ));
+            let file = RemoteFile::Root(catalog.root.version);
+            match draft.order {
+                RootOrder::First => documents.push((file, document.into_bytes())),
+                RootOrder::Last => last_root = Some((file, document.into_bytes())),
+            }
         }
         Ok(Self {
             documents,
             timestamp: timestamp.into_bytes(),
+            last_root,
             descriptor: toml::to_string(descriptor)?.into_bytes(),
             images,
             extensions: draft.touched.indexes.into_iter().collect(),
@@ -106,8 +111,16 @@ impl<'a> StagedTree<'a> {
         })
     }
 
-    /// A document of the tree, as a host would ask for it.
+    /// A document of the tree, as a host would ask for it once all of it is there.
     pub(crate) fn document(&self, file: &RemoteFile) -> Option<&[u8]> {
+        match &self.last_root {
+            Some((last, bytes)) if last == file => Some(bytes),
+            _ => self.document_before_root(file),
+        }
+    }
+
+    /// A document of the tree, as a host would ask for it before a root that comes last is there.
+    pub(crate) fn document_before_root(&self, file: &RemoteFile) -> Option<&[u8]> {
         if *file == RemoteFile::Timestamp {
             return Some(&self.timestamp);
         }

@@ -77,7 +77,12 @@ pub fn upload(
         Swap::Done => {}
         Swap::Lost => return Err(UploadError::Lost),
     }
+    // A run that ends before this leaves a catalog that the old root vouches for as well.
+    if let Some((file, bytes)) = &tree.last_root {
+        put_root(store, Place::Metadata(file.clone()), bytes)?;
+    }
     let mut documents = tree.documents;
+    documents.extend(tree.last_root);
     documents.push((RemoteFile::Timestamp, tree.timestamp));
     Ok(Uploaded {
         changes: tree.changes,

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::config::{Config, Extension, Profile, ROOT_FILE, Template};
 use crate::context::{Context, Outcome, Verdict};
-use crate::draft::{Draft, First, FirstKeys};
+use crate::draft::{DocumentId, Draft, First, FirstKeys, Need};
 use crate::failure::{Failure, Kind};
 use crate::location::{self, Place, Store};
 use crate::memory::Documents;
@@ -171,31 +171,16 @@ impl Keys {
 }
 
 impl Roster for Keys {
-    fn index(&self, _: &ExtensionName, _: &Draft) -> Result<Signers, SignerError> {
-        Ok(signers([&self.release]))
+    /// Everybody who may sign does: all keys are at hand.
+    fn signers(&self, _: &DocumentId, needs: &[Need<'_>]) -> Result<Signers, SignerError> {
+        let all = self.root.iter().chain([&self.release, &self.online]);
+        let may_sign = |key: &&NewKey| {
+            let id = key.secret.public_key().canonical_id();
+            needs.iter().any(|need| need.keys.keyids.contains(&id))
+        };
+        let keys = all.filter(may_sign);
+        Ok(Signers::of(keys.map(|key| std::rc::Rc::clone(&key.secret))))
     }
-
-    fn targets(&self, draft: &Draft) -> Result<Signers, SignerError> {
-        let roles = &draft.catalog.root.roles;
-        let by_root = roles.targets.keyids == roles.root.keyids;
-        Ok(if by_root {
-            signers(&self.root)
-        } else {
-            signers([&self.release])
-        })
-    }
-
-    fn online(&self, _: &Draft) -> Result<Signers, SignerError> {
-        Ok(signers([&self.online]))
-    }
-
-    fn root(&self, _: &Draft) -> Result<Signers, SignerError> {
-        Ok(signers(&self.root))
-    }
-}
-
-fn signers<'a>(keys: impl IntoIterator<Item = &'a NewKey>) -> Signers {
-    Signers::of(keys.into_iter().map(|key| std::rc::Rc::clone(&key.secret)))
 }
 
 fn refuse_what_is_there(context: &Context, keys: &Keys) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use sysext_formats::catalog::Architecture;
+use sysext_formats::catalog::{Architecture, Image};
 use sysext_formats::name::{Channel, ExtensionName, FileName};
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
@@ -52,6 +52,60 @@ pub enum Change {
         #[serde(skip_serializing_if = "Option::is_none")]
         extension: Option<ExtensionName>,
     },
+    /// An entry of an index goes.
+    ImageGone {
+        /// Its extension.
+        extension: ExtensionName,
+        /// Its file name.
+        file: String,
+    },
+    /// What is said about an image is new; its bytes are the same.
+    ImageDescription {
+        /// Its extension.
+        extension: ExtensionName,
+        /// Its file name.
+        file: String,
+        /// The members that differ.
+        members: Vec<String>,
+    },
+    /// An extension ends.
+    Retired {
+        /// Its name.
+        extension: ExtensionName,
+        /// Why.
+        reason: String,
+        /// What to install instead.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        successor: Option<ExtensionName>,
+    },
+    /// An extension is not delegated to anybody any more.
+    ExtensionGone {
+        /// Its name.
+        name: ExtensionName,
+    },
+    /// Who may sign a role.
+    Keys {
+        /// The role.
+        role: String,
+        /// The beginnings of the ids of keys that come.
+        added: Vec<String>,
+        /// The beginnings of the ids of keys that go.
+        removed: Vec<String>,
+        /// How many must sign.
+        threshold: u64,
+    },
+    /// Where hosts are told to look from now on.
+    Moved {
+        /// The URLs.
+        urls: Vec<String>,
+    },
+    /// Something else in a document.
+    Other {
+        /// Its role.
+        role: String,
+        /// The members that differ.
+        members: Vec<String>,
+    },
     /// A document is signed again.
     Renewal {
         /// Its role.
@@ -97,9 +151,61 @@ impl fmt::Display for Change {
                 extension: Some(name),
             } => write!(f, "new description of {name}"),
             Self::Description { extension: None } => f.write_str("new description of the catalog"),
+            Self::ImageGone { extension, file } => write!(f, "{extension} loses {file}"),
+            Self::ImageDescription {
+                extension,
+                file,
+                members,
+            } => write!(f, "{extension}: {} of {file} change(s)", list(members)),
+            Self::Retired {
+                extension,
+                reason,
+                successor,
+            } => {
+                write!(f, "{extension} is retired: {reason}")?;
+                match successor {
+                    Some(successor) => write!(f, "; {successor} takes its place"),
+                    None => Ok(()),
+                }
+            }
+            Self::ExtensionGone { name } => {
+                write!(f, "{name} is not an extension of this catalog any more")
+            }
+            Self::Keys {
+                role,
+                added,
+                removed,
+                threshold,
+            } => {
+                write!(f, "{role}: ")?;
+                if !added.is_empty() {
+                    write!(f, "new key(s) {}, ", list(added))?;
+                }
+                if !removed.is_empty() {
+                    write!(f, "without the key(s) {}, ", list(removed))?;
+                }
+                write!(f, "{threshold} must sign")
+            }
+            Self::Moved { urls } if urls.is_empty() => {
+                f.write_str("hosts are no longer told to look elsewhere")
+            }
+            Self::Moved { urls } => write!(f, "hosts are told to look at {}", list(urls)),
+            Self::Other { role, members } => {
+                write!(f, "{role}: other members change: {}", list(members))
+            }
             Self::Renewal { role, expires } => write!(f, "{role} is good until {expires}"),
         }
     }
+}
+
+/// The operating system that an image is for.
+pub(super) fn os_of(image: &Image) -> Option<String> {
+    let release = &image.extension_release;
+    let id = release.get("ID").filter(|id| *id != "_any")?;
+    let version = release
+        .get("VERSION_ID")
+        .or_else(|| release.get("SYSEXT_LEVEL"));
+    Some(version.map_or_else(|| id.to_owned(), |version| format!("{id} {version}")))
 }
 
 fn list(words: &[impl ToString]) -> String {

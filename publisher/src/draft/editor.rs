@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use sysext_formats::catalog::{CatalogInfo, Image};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{ExtensionName, FileName, TargetPath};
-use sysext_formats::role::{MetaFile, MetadataVersion, Targets};
+use sysext_formats::role::{MetaFile, MetadataVersion, Root, Targets};
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
 
-use super::{Catalog, Change, Draft, DraftError, Touched};
+use super::{
+    Catalog, Change, Draft, DraftError, PendingDocuments, RootOrder, Touched, differences,
+};
 use crate::config::Expires;
 
 /// How an image that is offered stands to what is there.
@@ -24,13 +26,15 @@ pub enum Standing {
 /// A catalog that is being changed.
 #[derive(Debug)]
 pub struct Editor {
+    before: Catalog,
     pub(super) catalog: Catalog,
     pub(super) now: UtcTime,
     pub(super) expires: Expires,
     pub(super) touched: Touched,
     pub(super) renewed: Renewed,
-    pub(super) changes: Vec<Change>,
-    images: BTreeMap<FileName, ExtensionName>,
+    pub(super) order: RootOrder,
+    pub(super) proposed: PendingDocuments,
+    pub(super) images: BTreeMap<FileName, ExtensionName>,
     /// `x-sysext` of `targets.json`, once something of it was needed, and whether it differs from what stands there.
     pub(super) info: Option<CatalogInfo>,
     pub(super) info_differs: bool,
@@ -47,12 +51,14 @@ impl Editor {
     #[must_use]
     pub fn new(catalog: Catalog, now: UtcTime, expires: Expires) -> Self {
         Self {
+            before: catalog.clone(),
             catalog,
             now,
             expires,
             touched: Touched::default(),
             renewed: Renewed::default(),
-            changes: Vec::new(),
+            order: RootOrder::First,
+            proposed: PendingDocuments::default(),
             images: BTreeMap::new(),
             info: None,
             info_differs: false,
@@ -78,7 +84,10 @@ impl Editor {
 
     /// Hands in the published index of an extension, which any change to it starts from.
     pub fn load_index(&mut self, name: &ExtensionName, index: Targets) {
-        self.catalog.indexes.entry(name.clone()).or_insert(index);
+        if !self.has_index(name) {
+            self.before.indexes.insert(name.clone(), index.clone());
+            self.catalog.indexes.insert(name.clone(), index);
+        }
     }
 
     /// Whether the index of an extension was handed in.
@@ -152,21 +161,6 @@ impl Editor {
         self.touch_index(extension)?
             .targets
             .insert((&image.file).into(), target);
-        let download = image
-            .transports
-            .iter()
-            .map(|transport| transport.length)
-            .min();
-        self.changes.push(Change::Image {
-            extension: extension.clone(),
-            version: image.version.clone(),
-            architecture: image.architecture.clone(),
-            os: os_of(image),
-            channels: image.channels.clone(),
-            file: image.file.clone(),
-            length: image.length,
-            download: download.unwrap_or(image.length).min(image.length),
-        });
         self.images.insert(image.file.clone(), extension.clone());
         Ok(())
     }
@@ -221,18 +215,32 @@ impl Editor {
         let timestamp = &mut self.catalog.timestamp;
         timestamp.version = next(timestamp.version, "timestamp")?;
         timestamp.expires = self.now.plus(self.expires.timestamp.duration());
-        let (timestamp, snapshot) = (timestamp.expires, self.catalog.snapshot.expires);
+        let renewal = |role: &str, expires| Change::Renewal {
+            role: role.to_owned(),
+            expires,
+        };
+        let mut renewals = Vec::new();
         if self.renewed.snapshot {
-            self.renewal("snapshot", snapshot);
+            renewals.push(renewal("snapshot", self.catalog.snapshot.expires));
         }
         if self.renewed.timestamp {
-            self.renewal("timestamp", timestamp);
+            renewals.push(renewal("timestamp", self.catalog.timestamp.expires));
         }
-        self.finish_first().map(Some)
+        let mut draft = self.complete()?;
+        for difference in differences(&draft)? {
+            for change in difference.changes {
+                // The summary of an extension stands in two documents.
+                if !draft.changes.contains(&change) {
+                    draft.changes.push(change);
+                }
+            }
+        }
+        draft.changes.extend(renewals);
+        Ok(Some(draft))
     }
 
-    /// The draft of a catalog that was not there before: its versions stay as they are.
-    pub(super) fn finish_first(mut self) -> Result<Draft, DraftError> {
+    /// The draft of what was edited: versions and expiry stay as they are, the documents that list others follow.
+    pub(super) fn complete(mut self) -> Result<Draft, DraftError> {
         if let (true, Some(info)) = (self.info_differs, &self.info) {
             self.catalog.targets.x_sysext = Some(serde_json::to_value(info)?);
         }
@@ -247,9 +255,12 @@ impl Editor {
         }
         catalog.timestamp.meta.snapshot.version = catalog.snapshot.version;
         Ok(Draft {
+            before: self.before,
             catalog: self.catalog,
+            order: self.order,
+            proposed: self.proposed,
             touched: self.touched,
-            changes: self.changes,
+            changes: Vec::new(),
             images: self.images,
         })
     }
@@ -270,6 +281,15 @@ impl Editor {
         Ok(index)
     }
 
+    pub(super) fn touch_root(&mut self) -> Result<&mut Root, DraftError> {
+        let root = &mut self.catalog.root;
+        if !std::mem::replace(&mut self.touched.root, true) {
+            root.version = next(root.version, "root")?;
+            root.expires = self.now.plus(self.expires.root.duration());
+        }
+        Ok(root)
+    }
+
     pub(super) fn touch_targets(&mut self) -> Result<&mut Targets, DraftError> {
         let targets = &mut self.catalog.targets;
         if !std::mem::replace(&mut self.touched.targets, true) {
@@ -278,15 +298,6 @@ impl Editor {
         }
         Ok(targets)
     }
-}
-
-fn os_of(image: &Image) -> Option<String> {
-    let release = &image.extension_release;
-    let id = release.get("ID").filter(|id| *id != "_any")?;
-    let version = release
-        .get("VERSION_ID")
-        .or_else(|| release.get("SYSEXT_LEVEL"));
-    Some(version.map_or_else(|| id.to_owned(), |version| format!("{id} {version}")))
 }
 
 pub(super) fn next(version: MetadataVersion, role: &str) -> Result<MetadataVersion, DraftError> {

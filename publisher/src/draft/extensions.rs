@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sysext_formats::catalog::{CatalogInfo, ExtensionInfo, SCHEMA};
+use sysext_formats::catalog::{CatalogInfo, ExtensionIndex, ExtensionInfo, Retired, SCHEMA};
 use sysext_formats::key::PublicKey;
 use sysext_formats::name::{ExtensionName, RoleName};
 use sysext_formats::role::{
@@ -10,7 +10,7 @@ use sysext_formats::role::{
 };
 
 use super::editor::next;
-use super::{Change, DraftError, Editor};
+use super::{DraftError, Editor};
 
 impl Editor {
     /// Adds an extension. One that is there with the same keys only gets a new description.
@@ -31,40 +31,9 @@ impl Editor {
             self.summarize(name, &info.summary)?;
             return self.describe(name, info);
         }
-        let shown = keyids
-            .iter()
-            .map(|id| format!("key {}", id.short()))
-            .collect();
         let summary = info.summary.clone();
-        self.touch_targets()?;
-        let delegations = self
-            .catalog
-            .targets
-            .delegations
-            .get_or_insert_with(|| Delegations {
-                keys: BTreeMap::new(),
-                roles: Vec::new(),
-                extra: Extra::new(),
-            });
-        delegations
-            .keys
-            .extend(keys.iter().map(|key| (key.canonical_id(), key.clone())));
-        let role = DelegatedRole {
-            name: RoleName::from(name),
-            paths: Paths::Paths(vec![format!("{name}_*")]),
-            terminating: true,
-            keys: RoleKeys {
-                keyids,
-                threshold: Threshold::ONE,
-                extra: Extra::new(),
-            },
-        };
-        // In the order of their names, so that a person finds one.
-        let at = delegations
-            .roles
-            .partition_point(|other| other.name < role.name);
-        delegations.roles.insert(at, role);
-        self.set_summary(name, &summary)?;
+        self.insert_delegation(name, keys, Threshold::ONE)?;
+        self.summarize(name, &summary)?;
         // A name that was there before goes on counting: a host never takes a lower version.
         let listed = self
             .catalog
@@ -85,10 +54,97 @@ impl Editor {
         };
         self.catalog.indexes.insert(name.clone(), index);
         self.touched.indexes.insert(name.clone());
-        self.changes.push(Change::Extension {
-            name: name.clone(),
-            keys: shown,
-        });
+        Ok(())
+    }
+
+    /// Lets somebody else sign the index of an extension: with their first index, which comes as a proposal, it is there.
+    ///
+    /// # Errors
+    /// When it is there with other keys, or its keys can not reach the threshold.
+    pub fn delegate(
+        &mut self,
+        name: &ExtensionName,
+        keys: &[PublicKey],
+        threshold: Threshold,
+        summary: &str,
+    ) -> Result<(), DraftError> {
+        let keyids: Vec<_> = keys.iter().map(PublicKey::canonical_id).collect();
+        match self.catalog.index_keys(name) {
+            Some(there) if there.keyids == keyids && there.threshold == threshold => {}
+            Some(_) => return Err(DraftError::OtherKeys(name.clone())),
+            None => self.insert_delegation(name, keys, threshold)?,
+        }
+        self.summarize(name, summary)
+    }
+
+    fn insert_delegation(
+        &mut self,
+        name: &ExtensionName,
+        keys: &[PublicKey],
+        threshold: Threshold,
+    ) -> Result<(), DraftError> {
+        if !threshold.is_met_by(keys.len()) {
+            return Err(DraftError::Threshold {
+                threshold: threshold.get(),
+                keys: keys.len(),
+            });
+        }
+        self.touch_targets()?;
+        let delegations = self
+            .catalog
+            .targets
+            .delegations
+            .get_or_insert_with(|| Delegations {
+                keys: BTreeMap::new(),
+                roles: Vec::new(),
+                extra: Extra::new(),
+            });
+        delegations
+            .keys
+            .extend(keys.iter().map(|key| (key.canonical_id(), key.clone())));
+        let role = DelegatedRole {
+            name: RoleName::from(name),
+            paths: Paths::Paths(vec![format!("{name}_*")]),
+            terminating: true,
+            keys: RoleKeys {
+                keyids: keys.iter().map(PublicKey::canonical_id).collect(),
+                threshold,
+                extra: Extra::new(),
+            },
+        };
+        // In the order of their names, so that a person finds one.
+        let at = delegations
+            .roles
+            .partition_point(|other| other.name < role.name);
+        delegations.roles.insert(at, role);
+        Ok(())
+    }
+
+    /// Ends an extension: its index is empty from now on, and says why. Hosts keep what they run.
+    ///
+    /// # Errors
+    /// When its index was not handed in, or can not be understood.
+    pub fn retire(&mut self, name: &ExtensionName, retired: Retired) -> Result<(), DraftError> {
+        let mut info = ExtensionIndex::read(name, self.index(name)?)?.info;
+        if info.retired.as_ref() == Some(&retired) {
+            return Ok(());
+        }
+        info.retired = Some(retired);
+        let info = serde_json::to_value(stated(name, info))?;
+        let index = self.touch_index(name)?;
+        index.targets.clear();
+        index.x_sysext = Some(info);
+        Ok(())
+    }
+
+    /// Tells hosts where the catalog is from now on; with no URL, nothing any more.
+    ///
+    /// # Errors
+    /// When `targets.json` can not be understood.
+    pub fn set_urls(&mut self, urls: &[String]) -> Result<(), DraftError> {
+        if self.info()?.urls != urls {
+            urls.clone_into(&mut self.info_mut()?.urls);
+        }
         Ok(())
     }
 
@@ -104,7 +160,6 @@ impl Editor {
         let info = serde_json::to_value(stated(name, info))?;
         if self.index(name)?.x_sysext.as_ref() != Some(&info) {
             self.touch_index(name)?.x_sysext = Some(info);
-            self.description(name);
         }
         Ok(())
     }
@@ -114,18 +169,12 @@ impl Editor {
     /// # Errors
     /// When `targets.json` can not be understood.
     pub fn summarize(&mut self, name: &ExtensionName, summary: &str) -> Result<(), DraftError> {
-        if self.set_summary(name, summary)? {
-            self.description(name);
+        let there = self.info()?.extensions.get(name);
+        if there.is_none_or(|entry| entry.summary != summary) {
+            let entry = self.info_mut()?.extensions.entry(name.clone());
+            summary.clone_into(&mut entry.or_default().summary);
         }
         Ok(())
-    }
-
-    fn description(&mut self, name: &ExtensionName) {
-        let extension = Some(name.clone());
-        let change = Change::Description { extension };
-        if !self.changes.contains(&change) {
-            self.changes.push(change);
-        }
     }
 
     /// Says something else about the catalog, where it is something else.
@@ -135,19 +184,8 @@ impl Editor {
     pub fn set_title(&mut self, title: &str) -> Result<(), DraftError> {
         if self.info()?.title != title {
             title.clone_into(&mut self.info_mut()?.title);
-            self.changes.push(Change::Description { extension: None });
         }
         Ok(())
-    }
-
-    fn set_summary(&mut self, name: &ExtensionName, summary: &str) -> Result<bool, DraftError> {
-        let there = self.info()?.extensions.get(name);
-        if there.is_some_and(|entry| entry.summary == summary) {
-            return Ok(false);
-        }
-        let entry = self.info_mut()?.extensions.entry(name.clone());
-        summary.clone_into(&mut entry.or_default().summary);
-        Ok(true)
     }
 
     /// What the table of contents says besides its delegations; read once, since it is long.

@@ -56,7 +56,7 @@ impl First<'_> {
         for (name, info) in self.extensions {
             editor.add_extension(&name, std::slice::from_ref(&release), info)?;
         }
-        let mut draft = editor.finish_first()?;
+        let mut draft = editor.complete()?;
         draft.changes = vec![Change::Catalog { extensions: names }];
         Ok(draft)
     }

@@ -7,9 +7,13 @@
 //! - A draft can be printed ([`Change`]): `--dry-run` shows exactly that.
 
 mod change;
+mod difference;
 mod editor;
 mod extensions;
 mod first;
+mod keys;
+mod pending;
+mod proposed;
 mod renew;
 #[cfg(test)]
 mod tests;
@@ -18,13 +22,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sysext_formats::catalog::IndexError;
 use sysext_formats::digest::Sha256Digest;
+use sysext_formats::key::KeyId;
 use sysext_formats::name::{Channel, ExtensionName, FileName, RoleName};
-use sysext_formats::role::{RoleKeys, Root, Snapshot, Targets, Timestamp};
+use sysext_formats::role::{MetadataVersion, RoleKeys, Root, Snapshot, Targets, Timestamp};
+use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
 
 pub use self::change::Change;
+pub use self::difference::{Difference, differences};
 pub use self::editor::{Editor, Standing};
 pub use self::first::{First, FirstKeys};
+pub use self::keys::{KeyEdit, Office, OfficeError};
+pub use self::pending::{DocumentId, Need, PendingDocument, PendingDocuments};
 
 /// The documents of a catalog, as plain data.
 #[derive(Debug, Clone)]
@@ -83,11 +92,28 @@ pub struct Touched {
     pub snapshot: bool,
 }
 
+/// When a new root becomes visible.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RootOrder {
+    /// With the other documents, just before the timestamp.
+    #[default]
+    First,
+    /// After everything else, which the old keys and the new ones have signed: no reader ever meets a document that its
+    /// root does not vouch for.
+    Last,
+}
+
 /// A catalog as it shall be; it differs from what is published.
 #[derive(Debug, Clone)]
 pub struct Draft {
+    /// What is published: the documents that were read.
+    pub before: Catalog,
     /// All documents, changed and unchanged.
     pub catalog: Catalog,
+    /// When a new root becomes visible.
+    pub order: RootOrder,
+    /// Documents that came with signatures, from a proposal.
+    pub proposed: PendingDocuments,
     /// Which of them are new.
     pub touched: Touched,
     /// What is new, for people.
@@ -177,6 +203,49 @@ pub enum DraftError {
     /// A version number can not be counted up any more.
     #[error("the version of {0} can not be counted up any more")]
     LastVersion(String),
+    /// A proposed document that does not follow the published one.
+    #[error(
+        "{role} of the proposal has version {found}; the next one to be published is {expected}"
+    )]
+    NotNext {
+        /// The role.
+        role: String,
+        /// The version that would be next.
+        expected: MetadataVersion,
+        /// The version of the proposal.
+        found: MetadataVersion,
+    },
+    /// A proposed document of a role that no proposal may hold.
+    #[error("the proposal holds a document of the role {0}, which is no extension")]
+    NotAnIndex(String),
+    /// A proposed document that hosts would refuse.
+    #[error("{role} of the proposal has expired {expires}")]
+    Expired {
+        /// The role.
+        role: String,
+        /// When.
+        expires: UtcTime,
+    },
+    /// A proposed index lists what hosts would ignore.
+    #[error("the proposed index of {extension} lists {file}, which hosts would ignore: {reason}")]
+    Ignored {
+        /// The extension.
+        extension: ExtensionName,
+        /// The entry.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+    /// A key that may not sign the role anyway.
+    #[error("the key {} is none of those that sign {role}: {}", id.short(), keys.join(", "))]
+    NoSuchKey {
+        /// The role.
+        role: String,
+        /// The key.
+        id: KeyId,
+        /// Beginnings of the ids of those that do.
+        keys: Vec<String>,
+    },
     /// A threshold that its keys can never reach.
     #[error("a threshold of {threshold} can never be reached with {keys} key(s)")]
     Threshold {
@@ -198,6 +267,7 @@ impl DraftError {
                 | Self::OtherVersion { .. }
                 | Self::SameOrder { .. }
                 | Self::OtherKeys(_)
+                | Self::NotNext { .. }
         )
     }
 }

@@ -1,10 +1,8 @@
 //! Signing again what would expire, without any other change.
 
 use sysext_formats::name::ExtensionName;
-use sysext_formats::time::UtcTime;
 
-use super::editor::next;
-use super::{Change, DraftError, Editor};
+use super::{DraftError, Editor};
 
 impl Editor {
     /// Signs freshness again: the timestamp, and the snapshot once half of its time is over.
@@ -19,9 +17,7 @@ impl Editor {
     /// # Errors
     /// When it was not handed in.
     pub fn renew_index(&mut self, name: &ExtensionName) -> Result<(), DraftError> {
-        let expires = self.touch_index(name)?.expires;
-        self.renewal(name.as_str(), expires);
-        Ok(())
+        self.touch_index(name).map(drop)
     }
 
     /// Signs the table of contents again.
@@ -29,9 +25,7 @@ impl Editor {
     /// # Errors
     /// When its version can not be counted up.
     pub fn renew_targets(&mut self) -> Result<(), DraftError> {
-        let expires = self.touch_targets()?.expires;
-        self.renewal("targets", expires);
-        Ok(())
+        self.touch_targets().map(drop)
     }
 
     /// Signs the root again, with the same keys.
@@ -39,21 +33,6 @@ impl Editor {
     /// # Errors
     /// When its version can not be counted up.
     pub fn renew_root(&mut self) -> Result<(), DraftError> {
-        if !self.touched.root {
-            let root = &mut self.catalog.root;
-            root.version = next(root.version, "root")?;
-            root.expires = self.now.plus(self.expires.root.duration());
-            self.touched.root = true;
-            let expires = root.expires;
-            self.renewal("root", expires);
-        }
-        Ok(())
-    }
-
-    pub(super) fn renewal(&mut self, role: &str, expires: UtcTime) {
-        self.changes.push(Change::Renewal {
-            role: role.to_owned(),
-            expires,
-        });
+        self.touch_root().map(drop)
     }
 }

@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 
 use sysext_formats::digest::Sha256Digest;
-use sysext_formats::name::ExtensionName;
+use sysext_formats::key::KeyId;
+use sysext_formats::name::RoleName;
 use sysext_formats::role::{Extra, MetaFile, Root, Snapshot, Targets, Timestamp};
-use sysext_formats::sign::{SignError, SignedDocument};
+use sysext_formats::sign::{Pending, SignError, SignedDocument};
+use sysext_formats::verify::VerifyError;
 
-use super::{KeyRing, KeySource, SignerError, Signers};
+use super::{AtHand, KeyRing, KeySource, SignerError, Signers};
 use crate::config::Config;
-use crate::draft::Draft;
+use crate::draft::{DocumentId, Draft, Need, PendingDocument, PendingDocuments};
 
 /// The signed documents of a draft, in no other order than the one they are published in.
 #[derive(Debug)]
 pub struct SignedDraft {
     pub(crate) draft: Draft,
-    pub(crate) indexes: BTreeMap<ExtensionName, SignedDocument<Targets>>,
+    pub(crate) delegated: BTreeMap<RoleName, SignedDocument<Targets>>,
     pub(crate) targets: Option<SignedDocument<Targets>>,
     pub(crate) snapshot: Option<SignedDocument<Snapshot>>,
     pub(crate) root: Option<SignedDocument<Root>>,
@@ -36,30 +38,26 @@ pub enum DraftSignError {
         /// Why.
         source: SignError,
     },
+    /// A proposed document that not everybody has signed.
+    #[error("not everybody has signed {role} yet")]
+    NotEnough {
+        /// The role.
+        role: String,
+        /// What is missing, in a client's words.
+        source: VerifyError,
+    },
+    /// Nobody delegates to the role.
+    #[error("nobody in the catalog may sign {0}")]
+    NotDelegated(String),
 }
 
-/// Who signs: finds the signers of a role.
+/// Who signs: finds the signers of a document.
 pub trait Roster {
-    /// Of the index of an extension.
+    /// Signers that satisfy every one of `needs`.
     ///
     /// # Errors
-    /// When its keys are not to be had.
-    fn index(&self, name: &ExtensionName, draft: &Draft) -> Result<Signers, SignerError>;
-    /// Of the table of contents.
-    ///
-    /// # Errors
-    /// When its keys are not to be had.
-    fn targets(&self, draft: &Draft) -> Result<Signers, SignerError>;
-    /// Of snapshot and timestamp.
-    ///
-    /// # Errors
-    /// When its keys are not to be had.
-    fn online(&self, draft: &Draft) -> Result<Signers, SignerError>;
-    /// Of the root.
-    ///
-    /// # Errors
-    /// When its keys are not to be had.
-    fn root(&self, draft: &Draft) -> Result<Signers, SignerError>;
+    /// When their keys are not to be had.
+    fn signers(&self, document: &DocumentId, needs: &[Need<'_>]) -> Result<Signers, SignerError>;
 }
 
 /// The keys that the configuration names.
@@ -71,94 +69,75 @@ pub struct Configured<'a> {
     pub ring: &'a KeyRing,
 }
 
-impl Roster for Configured<'_> {
-    fn index(&self, name: &ExtensionName, draft: &Draft) -> Result<Signers, SignerError> {
-        let own = self.config.extension(name).key;
-        let sources = if own.is_empty() {
-            &self.config.keys.release
-        } else {
-            &own
-        };
-        let keys = draft
-            .catalog
-            .index_keys(name)
-            .ok_or_else(|| SignerError::NoneThere {
-                role: name.to_string(),
-                tried: Vec::new(),
-            })?;
-        self.ring
-            .signers(&format!("the index of {name}"), keys, sources)
-    }
-
-    fn targets(&self, draft: &Draft) -> Result<Signers, SignerError> {
-        // With the profile `team` the root keys sign it; which ones may, the root says.
+impl Configured<'_> {
+    fn sources(&self, document: &DocumentId) -> Vec<KeySource> {
         let keys = &self.config.keys;
-        let sources: Vec<KeySource> = keys.release.iter().chain(&keys.root).cloned().collect();
-        self.ring
-            .signers("targets", &draft.catalog.root.roles.targets, &sources)
+        // With the profile `team` the root keys sign the table of contents; which ones may, the root says.
+        let contents = || keys.release.iter().chain(&keys.root).cloned().collect();
+        match document {
+            DocumentId::Root => keys.root.clone(),
+            DocumentId::Snapshot | DocumentId::Timestamp => keys.online.clone(),
+            DocumentId::Targets => contents(),
+            DocumentId::Delegated(_) => match document.extension() {
+                None => contents(),
+                Some(name) => match self.config.extension(&name).key {
+                    own if own.is_empty() => keys.release.clone(),
+                    own => own,
+                },
+            },
+        }
     }
 
-    fn online(&self, draft: &Draft) -> Result<Signers, SignerError> {
-        let roles = &draft.catalog.root.roles;
-        let keys = &self.config.keys.online;
-        // Catalogs of ours give both to one key; other keys for the snapshot would be another configuration.
-        self.ring
-            .signers("snapshot and timestamp", &roles.timestamp, keys)
+    /// Those of the configured keys, and of `more`, whose signature a document still lacks.
+    ///
+    /// # Errors
+    /// When one of them can not be unlocked.
+    pub fn at_hand(
+        &self,
+        document: &DocumentId,
+        needs: &[Need<'_>],
+        more: &[KeySource],
+        have: &[KeyId],
+    ) -> Result<AtHand, SignerError> {
+        let keys: Vec<_> = needs.iter().map(|need| need.keys).collect();
+        let sources = match more {
+            [] => self.sources(document),
+            named => named.to_vec(),
+        };
+        self.ring.at_hand(&keys, &sources, have)
     }
+}
 
-    fn root(&self, draft: &Draft) -> Result<Signers, SignerError> {
-        self.ring.signers(
-            "root",
-            &draft.catalog.root.roles.root,
-            &self.config.keys.root,
-        )
+impl Roster for Configured<'_> {
+    fn signers(&self, document: &DocumentId, needs: &[Need<'_>]) -> Result<Signers, SignerError> {
+        let keys: Vec<_> = needs.iter().map(|need| need.keys).collect();
+        self.ring
+            .signers(&document.to_string(), &keys, &self.sources(document))
     }
 }
 
 impl SignedDraft {
-    /// Signs every new document of a draft.
+    /// Signs every new document of a draft, but for those that were proposed: they must have come with every signature.
     ///
     /// # Errors
     /// When a key is not to be had, or a document can not be signed.
     pub fn new(mut draft: Draft, roster: &impl Roster) -> Result<Self, DraftSignError> {
-        let failed = |role: &str| {
-            let role = role.to_owned();
-            move |source| DraftSignError::Sign { role, source }
-        };
-        let mut indexes = BTreeMap::new();
-        for name in &draft.touched.indexes {
-            if let Some(index) = draft.catalog.indexes.get(name) {
-                let signers = roster.index(name, &draft)?;
-                let signed =
-                    SignedDocument::new(index, &signers.refs()).map_err(failed(name.as_str()))?;
-                indexes.insert(name.clone(), signed);
+        let mut documents = PendingDocuments::of(&draft).map_err(failed)?;
+        for (id, document) in documents.iter_mut() {
+            let needs = draft.needs(&id);
+            if !draft.proposed.contains(&id) {
+                sign(document, &id, &roster.signers(&id, &needs)?)?;
             }
+            check(document, &id, &needs)?;
         }
-        let targets = match draft.touched.targets {
-            true => {
-                let signers = roster.targets(&draft)?;
-                Some(
-                    SignedDocument::new(&draft.catalog.targets, &signers.refs())
-                        .map_err(failed("targets"))?,
-                )
-            }
-            false => None,
-        };
-        let root = match draft.touched.root {
-            true => {
-                let signers = roster.root(&draft)?;
-                Some(
-                    SignedDocument::new(&draft.catalog.root, &signers.refs())
-                        .map_err(failed("root"))?,
-                )
-            }
-            false => None,
-        };
-        let online = roster.online(&draft)?;
         let mut snapshot = None;
         if draft.touched.snapshot {
-            let signed = SignedDocument::new(&draft.catalog.snapshot, &online.refs())
-                .map_err(failed("snapshot"))?;
+            let signed = online(
+                &DocumentId::Snapshot,
+                &draft,
+                &draft.catalog.snapshot,
+                roster,
+            )?;
             draft.catalog.timestamp.meta.snapshot = MetaFile {
                 version: draft.catalog.snapshot.version,
                 length: u64::try_from(signed.bytes().len()).ok(),
@@ -167,14 +146,26 @@ impl SignedDraft {
             };
             snapshot = Some(signed);
         }
-        let timestamp = SignedDocument::new(&draft.catalog.timestamp, &online.refs())
-            .map_err(failed("timestamp"))?;
+        let timestamp = online(
+            &DocumentId::Timestamp,
+            &draft,
+            &draft.catalog.timestamp,
+            roster,
+        )?;
+        let finished = |id: DocumentId| move |error| failed((id, error));
+        let mut delegated = BTreeMap::new();
+        for (role, document) in &documents.delegated {
+            let id = DocumentId::Delegated(role.clone());
+            delegated.insert(role.clone(), document.finish().map_err(finished(id))?);
+        }
+        let targets = documents.targets.map(|document| document.finish());
+        let root = documents.root.map(|document| document.finish());
         Ok(Self {
             draft,
-            indexes,
-            targets,
+            delegated,
+            targets: targets.transpose().map_err(finished(DocumentId::Targets))?,
             snapshot,
-            root,
+            root: root.transpose().map_err(finished(DocumentId::Root))?,
             timestamp,
         })
     }
@@ -183,5 +174,57 @@ impl SignedDraft {
     #[must_use]
     pub fn root_bytes(&self) -> Option<&[u8]> {
         self.root.as_ref().map(SignedDocument::bytes)
+    }
+}
+
+fn online<T: sysext_formats::role::Role + Clone>(
+    id: &DocumentId,
+    draft: &Draft,
+    payload: &T,
+    roster: &impl Roster,
+) -> Result<SignedDocument<T>, DraftSignError> {
+    let failed = |error| failed((id.clone(), error));
+    let needs = draft.needs(id);
+    let mut document = Pending::new(payload.clone()).map_err(failed)?;
+    sign(&mut document, id, &roster.signers(id, &needs)?)?;
+    check(&mut document, id, &needs)?;
+    document.finish().map_err(failed)
+}
+
+fn sign(
+    document: &mut dyn PendingDocument,
+    id: &DocumentId,
+    signers: &Signers,
+) -> Result<(), DraftSignError> {
+    let mut signers = signers.refs().into_iter();
+    let signed = signers.try_for_each(|signer| document.sign(signer));
+    signed.map_err(|error| failed((id.clone(), error)))
+}
+
+/// Whether everybody has signed who must. Signatures that nobody asks for are dropped: they are not published.
+fn check(
+    document: &mut dyn PendingDocument,
+    id: &DocumentId,
+    needs: &[Need<'_>],
+) -> Result<(), DraftSignError> {
+    if needs.is_empty() {
+        return Err(DraftSignError::NotDelegated(id.to_string()));
+    }
+    document.retain(&|key| needs.iter().any(|need| need.keys.keyids.contains(key)));
+    for need in needs {
+        document
+            .check(&need.authority)
+            .map_err(|source| DraftSignError::NotEnough {
+                role: id.to_string(),
+                source,
+            })?;
+    }
+    Ok(())
+}
+
+fn failed((id, source): (DocumentId, SignError)) -> DraftSignError {
+    DraftSignError::Sign {
+        role: id.to_string(),
+        source,
     }
 }

@@ -43,6 +43,24 @@ impl Signers {
     }
 }
 
+/// The keys that are there for a document.
+#[derive(Debug)]
+pub struct AtHand {
+    /// Those that shall sign.
+    pub signers: Signers,
+    /// Their ids, and those of the keys that have signed before.
+    pub ids: Vec<KeyId>,
+    /// Each source, with what is there.
+    pub tried: Vec<(KeySource, String)>,
+    /// How many sources are not there.
+    pub absent: usize,
+}
+
+fn is_met(keys: &RoleKeys, ids: &[KeyId]) -> bool {
+    let signed = keys.keyids.iter().filter(|id| ids.contains(id)).count();
+    keys.threshold.is_met_by(signed)
+}
+
 /// The configured keys. Each is unlocked once, when it is first needed.
 pub struct KeyRing {
     directory: PathBuf,
@@ -79,21 +97,58 @@ impl KeyRing {
         }
     }
 
-    /// Those of `sources` that sign `role`, whose delegator names `keys`: enough for its threshold, no more.
+    /// Those of `sources` that sign `role`, of which every one of `needs` must be satisfied: enough, no more.
     ///
     /// # Errors
     /// When too few are there, or one can not be unlocked.
     pub fn signers(
         &self,
         role: &str,
-        keys: &RoleKeys,
+        needs: &[&RoleKeys],
         sources: &[KeySource],
     ) -> Result<Signers, SignerError> {
-        let mut found: Vec<(KeyId, Rc<dyn Signer>)> = Vec::new();
+        let AtHand {
+            signers,
+            ids,
+            tried,
+            absent,
+        } = self.at_hand(needs, sources, &[])?;
+        let Some(unmet) = needs.iter().find(|keys| !is_met(keys, &ids)) else {
+            return Ok(signers);
+        };
+        let role = role.to_owned();
+        if absent == sources.len() {
+            return Err(SignerError::NoneThere { role, tried });
+        }
+        Err(SignerError::WrongKeys {
+            role,
+            threshold: unmet.threshold.get(),
+            allowed: unmet.keyids.iter().map(KeyId::short).collect(),
+            tried,
+        })
+    }
+
+    /// Those of `sources` that are there and whose signature is still asked for, where the keys `have` have signed.
+    ///
+    /// # Errors
+    /// When one that may sign can not be unlocked.
+    pub fn at_hand(
+        &self,
+        needs: &[&RoleKeys],
+        sources: &[KeySource],
+        have: &[KeyId],
+    ) -> Result<AtHand, SignerError> {
+        let mut ids = have.to_vec();
+        let mut signers = Vec::new();
         let mut tried = Vec::new();
         let mut absent = 0;
+        let may_sign = |id: &KeyId| needs.iter().any(|keys| keys.keyids.contains(id));
+        let is_asked_for = |id: &KeyId, ids: &[KeyId]| {
+            let mut unmet = needs.iter().filter(|keys| !is_met(keys, ids));
+            unmet.any(|keys| keys.keyids.contains(id)) && !ids.contains(id)
+        };
         for source in sources {
-            if keys.threshold.is_met_by(found.len()) {
+            if needs.iter().all(|keys| is_met(keys, &ids)) {
                 break;
             }
             let known = match self.peek(source)? {
@@ -105,38 +160,26 @@ impl KeyRing {
                 Peek::Public(key) => Some(key.canonical_id()),
                 Peek::Locked => None,
             };
-            if let Some(id) = known.filter(|id| !keys.keyids.contains(id)) {
-                tried.push((source.clone(), format!("the key {}", id.short())));
-                continue;
-            }
-            let signer = self.unlock(source)?;
-            let id = signer.public_key().canonical_id();
-            if !keys.keyids.contains(&id) {
-                tried.push((source.clone(), format!("the key {}", id.short())));
-            } else if found.iter().any(|(other, _)| *other == id) {
-                tried.push((source.clone(), format!("the key {}, once more", id.short())));
-            } else {
-                tried.push((
-                    source.clone(),
-                    format!("the key {}, which may sign", id.short()),
-                ));
-                found.push((id, signer));
+            let id = match known {
+                Some(id) => id,
+                None => self.unlock(source)?.public_key().canonical_id(),
+            };
+            let what = match (may_sign(&id), is_asked_for(&id, &ids)) {
+                (false, _) => "",
+                (true, false) => ", once more",
+                (true, true) => ", which may sign",
+            };
+            tried.push((source.clone(), format!("the key {}{what}", id.short())));
+            if is_asked_for(&id, &ids) {
+                signers.push(self.unlock(source)?);
+                ids.push(id);
             }
         }
-        if keys.threshold.is_met_by(found.len()) {
-            return Ok(Signers(
-                found.into_iter().map(|(_, signer)| signer).collect(),
-            ));
-        }
-        let role = role.to_owned();
-        if absent == sources.len() {
-            return Err(SignerError::NoneThere { role, tried });
-        }
-        Err(SignerError::WrongKeys {
-            role,
-            threshold: keys.threshold.get(),
-            allowed: keys.keyids.iter().map(KeyId::short).collect(),
+        Ok(AtHand {
+            signers: Signers(signers),
+            ids,
             tried,
+            absent,
         })
     }
 
@@ -319,7 +362,7 @@ mod tests {
             .parse()
             .unwrap();
         let signers = ring(temp.path())
-            .signers("timestamp", &keys(&[&key], 1), &[source])
+            .signers("timestamp", &[&keys(&[&key], 1)], &[source])
             .unwrap();
         let signed = SignedDocument::new(&timestamp(), &signers.refs()).unwrap();
         assert_eq!(signed, expected);
@@ -346,7 +389,7 @@ mod tests {
         let [one, two, three] = &all;
         let ring = ring(temp.path());
         let signers = |threshold, sources: &[KeySource]| {
-            ring.signers("root", &keys(&[one, two], threshold), sources)
+            ring.signers("root", &[&keys(&[one, two], threshold)], sources)
         };
         assert_eq!(signers(1, &sources).unwrap().refs().len(), 1);
         assert_eq!(signers(2, &sources).unwrap().refs().len(), 2);

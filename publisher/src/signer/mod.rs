@@ -21,7 +21,7 @@ pub use self::documents::{Configured, DraftSignError, Roster, SignedDraft};
 pub use self::generate::{
     Encryption, NewKey, NewKeyEncryption, create, new_key_encryption, public_pem,
 };
-pub use self::keyring::{KeyRing, Signers};
+pub use self::keyring::{AtHand, KeyRing, Signers};
 pub use self::passphrase::{Passphrases, passphrase_for_new_keys};
 pub use self::pem::{read_key_file, read_public_file};
 

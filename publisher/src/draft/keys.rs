@@ -1,0 +1,285 @@
+//! Changing who may sign what.
+//!
+//! - Whatever a key that goes has signed is signed again: nothing that only the old key vouches for stays published.
+//! - Where the keys of `targets`, `snapshot` or `timestamp` change, the root becomes visible last ([`RootOrder::Last`]),
+//!   unless the old keys are lost: then it goes first, and until the timestamp follows a moment later, hosts that read in
+//!   between keep what they have.
+//! - A threshold that its keys can not reach is never written.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use sysext_formats::key::{KeyId, PublicKey};
+use sysext_formats::name::{ExtensionName, NameError};
+use sysext_formats::role::{RoleKeys, Root, Threshold};
+
+use super::{DraftError, Editor, RootOrder};
+
+/// Whose keys are changed, in a vendor's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Office {
+    /// Those who may change the root; with the profile `team` also the table of contents.
+    Root,
+    /// Those who publish: the table of contents, and every index that has no keys of its own.
+    Release,
+    /// Those who sign snapshot and timestamp.
+    Online,
+    /// Those who sign one index.
+    Extension(ExtensionName),
+}
+
+/// A text that is no office.
+#[derive(Debug, thiserror::Error)]
+#[error("{text:?} is none of root, release and online, and no extension: {source}")]
+pub struct OfficeError {
+    text: String,
+    source: NameError,
+}
+
+impl FromStr for Office {
+    type Err = OfficeError;
+
+    fn from_str(text: &str) -> Result<Self, OfficeError> {
+        match text {
+            "root" => Ok(Self::Root),
+            "release" => Ok(Self::Release),
+            "online" => Ok(Self::Online),
+            name => {
+                let extension = name.parse().map_err(|source| OfficeError {
+                    text: name.to_owned(),
+                    source,
+                });
+                extension.map(Self::Extension)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Office {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Root => "root",
+            Self::Release => "release",
+            Self::Online => "online",
+            Self::Extension(name) => name.as_str(),
+        })
+    }
+}
+
+/// A change of keys.
+#[derive(Debug, Clone, PartialEq)]
+pub enum KeyEdit {
+    /// One more may sign.
+    Add(PublicKey),
+    /// One may not sign any more.
+    Remove(KeyId),
+    /// One takes another's place.
+    Replace {
+        /// Who goes.
+        old: KeyId,
+        /// Who comes.
+        new: PublicKey,
+    },
+    /// So many must sign.
+    Threshold(Threshold),
+}
+
+impl KeyEdit {
+    fn goes(&self) -> Option<&KeyId> {
+        match self {
+            Self::Remove(id) | Self::Replace { old: id, .. } => Some(id),
+            Self::Add(_) | Self::Threshold(_) => None,
+        }
+    }
+
+    fn comes(&self) -> Option<&PublicKey> {
+        match self {
+            Self::Add(key) | Self::Replace { new: key, .. } => Some(key),
+            Self::Remove(_) | Self::Threshold(_) => None,
+        }
+    }
+
+    /// Changes the keys of `role`; the answer is whether they are others now.
+    fn apply(&self, role: &str, keys: &mut RoleKeys) -> Result<bool, DraftError> {
+        let mut new = keys.clone();
+        if let Some(id) = self.goes() {
+            let place = new.keyids.iter().position(|other| other == id);
+            let Some(place) = place else {
+                return Err(DraftError::NoSuchKey {
+                    role: role.to_owned(),
+                    id: id.clone(),
+                    keys: keys.keyids.iter().map(KeyId::short).collect(),
+                });
+            };
+            new.keyids.remove(place);
+        }
+        if let Some(id) = self.comes().map(PublicKey::canonical_id)
+            && !new.keyids.contains(&id)
+        {
+            new.keyids.push(id);
+        }
+        if let Self::Threshold(threshold) = self {
+            new.threshold = *threshold;
+        }
+        if !new.threshold.is_met_by(new.keyids.len()) {
+            return Err(DraftError::Threshold {
+                threshold: new.threshold.get(),
+                keys: new.keyids.len(),
+            });
+        }
+        let changed = new != *keys;
+        *keys = new;
+        Ok(changed)
+    }
+}
+
+impl Editor {
+    /// The extensions whose indexes such a change makes necessary to sign again: they must be handed in first.
+    /// `release` are the configured release keys, which count where the root keys sign the table of contents.
+    #[must_use]
+    pub fn signed_again(
+        &self,
+        office: &Office,
+        edit: &KeyEdit,
+        release: &[KeyId],
+    ) -> Vec<ExtensionName> {
+        let again = match edit {
+            KeyEdit::Add(_) => return Vec::new(),
+            KeyEdit::Remove(_) | KeyEdit::Replace { .. } | KeyEdit::Threshold(_) => {
+                self.concerned(office, edit, release)
+            }
+        };
+        let listed = |name: &ExtensionName| self.catalog.snapshot.role(name.as_str()).is_some();
+        again.into_iter().filter(listed).collect()
+    }
+
+    /// The extensions whose delegation changes.
+    fn concerned(&self, office: &Office, edit: &KeyEdit, release: &[KeyId]) -> Vec<ExtensionName> {
+        let release: BTreeSet<&KeyId> = match self.catalog.targets_by_root() {
+            true => release.iter().collect(),
+            false => self.catalog.root.roles.targets.keyids.iter().collect(),
+        };
+        let is_concerned = |name: &ExtensionName| {
+            let keys = self.catalog.index_keys(name);
+            keys.is_some_and(|keys| match edit.goes() {
+                Some(id) => keys.keyids.contains(id),
+                None => keys.keyids.iter().any(|id| release.contains(id)),
+            })
+        };
+        match office {
+            Office::Root | Office::Online => Vec::new(),
+            Office::Release => self.catalog.extensions().filter(is_concerned).collect(),
+            Office::Extension(name) => vec![name.clone()],
+        }
+    }
+
+    /// Changes who may sign. `lost` says that the old keys can not sign any more.
+    ///
+    /// # Errors
+    /// When there is no such key, or too few would be left.
+    pub fn edit_keys(
+        &mut self,
+        office: &Office,
+        edit: &KeyEdit,
+        release: &[KeyId],
+        lost: bool,
+    ) -> Result<(), DraftError> {
+        let concerned = self.concerned(office, edit, release);
+        let again = self.signed_again(office, edit, release);
+        let by_root = self.catalog.targets_by_root();
+        let old_root = self.catalog.root.clone();
+        match office {
+            Office::Root => self.edit_root(edit, |root| match by_root {
+                true => vec![
+                    ("root", &mut root.roles.root),
+                    ("targets", &mut root.roles.targets),
+                ],
+                false => vec![("root", &mut root.roles.root)],
+            })?,
+            Office::Online => self.edit_root(edit, |root| {
+                let roles = &mut root.roles;
+                vec![
+                    ("snapshot", &mut roles.snapshot),
+                    ("timestamp", &mut roles.timestamp),
+                ]
+            })?,
+            // With the profile `team` only indexes are signed by it.
+            Office::Release if by_root => {}
+            Office::Release => {
+                self.edit_root(edit, |root| vec![("targets", &mut root.roles.targets)])?;
+            }
+            Office::Extension(_) => {}
+        }
+        for name in &concerned {
+            self.edit_delegation(name, edit)?;
+        }
+        let (old, new) = (&old_root.roles, &self.catalog.root.roles);
+        let freshness = (&old.snapshot, &old.timestamp) != (&new.snapshot, &new.timestamp);
+        let contents = old.targets != new.targets;
+        if freshness {
+            (self.renewed.snapshot, self.renewed.timestamp) = (true, true);
+        }
+        if contents {
+            self.touch_targets()?;
+        }
+        if (freshness || contents) && !lost && old_root.expires > self.now {
+            self.order = RootOrder::Last;
+        }
+        for name in again {
+            self.touch_index(&name)?;
+        }
+        Ok(())
+    }
+
+    fn edit_root(
+        &mut self,
+        edit: &KeyEdit,
+        roles: impl Fn(&mut Root) -> Vec<(&'static str, &mut RoleKeys)>,
+    ) -> Result<(), DraftError> {
+        let mut root = self.catalog.root.clone();
+        let mut changed = false;
+        for (name, keys) in roles(&mut root) {
+            changed |= edit.apply(name, keys)?;
+        }
+        if !changed {
+            return Ok(());
+        }
+        if let Some(key) = edit.comes() {
+            root.keys.insert(key.canonical_id(), key.clone());
+        }
+        let roles = &root.roles;
+        let all = [
+            &roles.root,
+            &roles.targets,
+            &roles.snapshot,
+            &roles.timestamp,
+        ];
+        let used: BTreeSet<&KeyId> = all.into_iter().flat_map(|keys| &keys.keyids).collect();
+        root.keys.retain(|id, _| used.contains(id));
+        self.catalog.root = root;
+        self.touch_root().map(drop)
+    }
+
+    fn edit_delegation(&mut self, name: &ExtensionName, edit: &KeyEdit) -> Result<(), DraftError> {
+        let unknown = || DraftError::UnknownExtension(name.clone());
+        let mut keys = self.catalog.index_keys(name).ok_or_else(unknown)?.clone();
+        if !edit.apply(name.as_str(), &mut keys)? {
+            return Ok(());
+        }
+        let targets = self.touch_targets()?;
+        let delegations = targets.delegations.as_mut().ok_or_else(unknown)?;
+        if let Some(key) = edit.comes() {
+            delegations.keys.insert(key.canonical_id(), key.clone());
+        }
+        let role = delegations
+            .roles
+            .iter_mut()
+            .find(|role| role.name.as_str() == name.as_str());
+        role.ok_or_else(unknown)?.keys = keys;
+        let roles = delegations.roles.iter();
+        let used: BTreeSet<&KeyId> = roles.flat_map(|role| &role.keys.keyids).collect();
+        delegations.keys.retain(|id, _| used.contains(id));
+        Ok(())
+    }
+}
