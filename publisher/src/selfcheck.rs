@@ -282,7 +282,7 @@ impl Remote for Overlay<'_, '_> {
 mod tests {
     use std::io::{self, Write};
 
-    use sysext_formats::sign::{SecretKey, Signer as _};
+    use sysext_formats::sign::{SecretKey, SignedDocument, Signer as _};
 
     use super::*;
     use crate::arrival::Arrival;
@@ -295,35 +295,21 @@ mod tests {
 
     const NOW: &str = "2030-01-01T00:00:00Z";
 
-    /// One key for everything, or for everything but one role another one.
-    struct Keys {
-        key: std::rc::Rc<SecretKey>,
-        wrong_for: &'static str,
-    }
+    /// One key for everything.
+    struct OneKey(std::rc::Rc<SecretKey>);
 
-    impl Roster for Keys {
-        fn signers(&self, document: &DocumentId, _: &[Need<'_>]) -> Result<Signers, SignerError> {
-            let is_wrong = match self.wrong_for {
-                "online" => matches!(document, DocumentId::Snapshot | DocumentId::Timestamp),
-                "index" => matches!(document, DocumentId::Delegated(_)),
-                role => document.role() == role,
-            };
-            let wrong = std::rc::Rc::new(SecretKey::from_seed(&[9; 32]));
-            Ok(Signers::of([if is_wrong {
-                wrong
-            } else {
-                self.key.clone()
-            }]))
+    impl Roster for OneKey {
+        fn signers(&self, _: &DocumentId, _: &[Need<'_>]) -> Result<Signers, SignerError> {
+            Ok(Signers::of([self.0.clone()]))
         }
     }
 
-    fn keys(wrong_for: &'static str) -> Keys {
-        let key = std::rc::Rc::new(SecretKey::from_seed(&[1; 32]));
-        Keys { key, wrong_for }
+    fn one_key() -> OneKey {
+        OneKey(std::rc::Rc::new(SecretKey::from_seed(&[1; 32])))
     }
 
-    fn first(keys: &Keys, expires: Expires) -> Draft {
-        let key = keys.key.public_key().clone();
+    fn first(key: &OneKey, expires: Expires) -> Draft {
+        let key = key.0.public_key().clone();
         let first = First {
             keys: FirstKeys {
                 root: vec![key.clone()],
@@ -350,9 +336,28 @@ mod tests {
         )
     }
 
-    fn verdict(wrong_for: &'static str, expires: Expires) -> Result<(), String> {
-        let keys = keys(wrong_for);
-        let signed = SignedDraft::new(first(&keys, expires), &keys).unwrap();
+    /// The verdict over a new catalog, where one role is signed by a key that may not.
+    fn verdict(wrong_for: &str, expires: Expires) -> Result<(), String> {
+        let keys = one_key();
+        let mut signed = SignedDraft::new(first(&keys, expires), &keys).unwrap();
+        let catalog = signed.draft.catalog.clone();
+        let wrong = SecretKey::from_seed(&[9; 32]);
+        let index = catalog.indexes.values().next().unwrap();
+        match wrong_for {
+            "index" => {
+                let forged = SignedDocument::new(index, &[&wrong]).unwrap();
+                signed.delegated.insert("a".parse().unwrap(), forged);
+            }
+            "targets" => {
+                signed.targets = Some(SignedDocument::new(&catalog.targets, &[&wrong]).unwrap());
+            }
+            "timestamp" => {
+                let timestamp = &catalog.timestamp;
+                signed.timestamp = SignedDocument::new(timestamp, &[&wrong]).unwrap();
+            }
+            "root" => signed.root = Some(SignedDocument::new(&catalog.root, &[&wrong]).unwrap()),
+            _ => {}
+        }
         let root = signed.root_bytes().unwrap().to_vec();
         let mut arrivals = Arrivals::new();
         let tree = StagedTree::new(signed, &mut arrivals, &descriptor()).unwrap();
@@ -376,7 +381,7 @@ mod tests {
         for (wrong, role) in [
             ("index", "a is signed only"),
             ("targets", "targets"),
-            ("online", "timestamp"),
+            ("timestamp", "timestamp"),
             ("root", "root"),
         ] {
             let refused = verdict(wrong, Expires::default()).unwrap_err();
@@ -417,7 +422,7 @@ mod tests {
 
     #[test]
     fn an_image_whose_bytes_at_the_host_are_others_or_that_no_index_lists_is_refused() {
-        let keys = keys("");
+        let keys = one_key();
         for (listed, expected) in [
             (true, "the bytes at the host are not those"),
             (false, "would not find"),
