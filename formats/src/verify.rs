@@ -45,6 +45,14 @@ pub struct Authority<'a> {
     pub(crate) keys: BTreeMap<&'a KeyId, &'a PublicKey>,
 }
 
+impl<'a> Authority<'a> {
+    /// The public key of this id, where it may sign.
+    #[must_use]
+    pub fn key(&self, id: &KeyId) -> Option<&'a PublicKey> {
+        self.keys.get(id).copied()
+    }
+}
+
 /// Why a document is not trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
@@ -83,6 +91,19 @@ pub enum VerifyError {
         /// What is wrong with the others.
         problems: Vec<(KeyId, SignatureError)>,
     },
+}
+
+impl VerifyError {
+    /// Whether it is a document of the role `name` that those who may sign it have not signed.
+    #[must_use]
+    pub fn is_about_signatures_of(&self, name: &str) -> bool {
+        match self {
+            Self::Unsigned { role }
+            | Self::WrongKeys { role, .. }
+            | Self::BelowThreshold { role, .. } => role == name,
+            Self::Envelope(_) => false,
+        }
+    }
 }
 
 fn shorts(ids: &[KeyId]) -> String {

@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use sysext_formats::catalog::{Transport, TransportKind};
+use sysext_formats::catalog::{Image, Transport, TransportKind};
 use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
 use sysext_formats::limits::{MAX_IMAGE, WRITTEN_ZSTD_WINDOW_LOG};
 use sysext_formats::name::{FileName, NameError};
@@ -105,6 +105,24 @@ impl Identity {
     }
 }
 
+/// Which transports are made of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transports {
+    /// The zstd level of the full one; none is made without.
+    pub zstd: Option<i32>,
+}
+
+impl Transports {
+    /// Those that are configured, at `level` where that is said.
+    #[must_use]
+    pub fn of(config: &Config, level: Option<i32>) -> Self {
+        let zstd = config.transports.contains(&TransportChoice::Zstd);
+        Self {
+            zstd: zstd.then_some(level.unwrap_or(config.zstd_level)),
+        }
+    }
+}
+
 /// An image whose bytes are at the host, with nobody led to them yet.
 #[derive(Debug)]
 pub struct Arrival {
@@ -118,6 +136,19 @@ pub struct Arrival {
     pub transports: Vec<Transport>,
     pub(crate) image: Box<dyn Incoming>,
     pub(crate) transport_files: Vec<Box<dyn Incoming>>,
+}
+
+impl Arrival {
+    /// Gives the image and its transports their names.
+    ///
+    /// # Errors
+    /// When the host fails.
+    pub fn publish(&mut self) -> Result<(), LocationError> {
+        self.image.publish()?;
+        self.transport_files
+            .iter_mut()
+            .try_for_each(|file| file.publish())
+    }
 }
 
 /// The digest of a local file that nobody touches meanwhile.
@@ -142,7 +173,7 @@ pub fn bring(
     path: &Path,
     identity: Identity,
     file: &FileName,
-    config: &Config,
+    transports: Transports,
     ui: &Ui,
 ) -> Result<Arrival, ArrivalError> {
     let failed = |source| ArrivalError::Write {
@@ -151,11 +182,11 @@ pub fn bring(
     };
     let mut image = store.incoming(&Place::Image(file.clone()))?;
     let mut zstd = None;
-    if config.transports.contains(&TransportChoice::Zstd) {
+    if let Some(level) = transports.zstd {
         let name: FileName = format!("{file}.zst").parse()?;
         let incoming = store.incoming(&Place::Image(name.clone()))?;
         let counted = Counted::new(incoming);
-        let encoder = encoder(counted, config.zstd_level, identity.length).map_err(failed)?;
+        let encoder = encoder(counted, level, identity.length).map_err(failed)?;
         zstd = Some((name, encoder));
     }
     let mut hasher = Sha256Hasher::default();
@@ -191,6 +222,43 @@ pub fn bring(
         }
     }
     Ok(arrival)
+}
+
+/// Brings files that are promised already: an image and its transports from `folder`, each under its name there.
+///
+/// # Errors
+/// When one can not be read or written. Whether the bytes are the promised ones is for the caller to have looked at, and
+/// for the self-check to look at again.
+pub fn bring_promised(
+    store: &dyn Store,
+    folder: &Path,
+    image: &Image,
+    ui: &Ui,
+) -> Result<Arrival, ArrivalError> {
+    let file = |name: &FileName| -> Result<Box<dyn Incoming>, ArrivalError> {
+        let failed = |source| ArrivalError::Write {
+            file: name.clone(),
+            source,
+        };
+        let path = folder.join(name.as_str());
+        let mut incoming = store.incoming(&Place::Image(name.clone()))?;
+        copy(&path, Identity::at(&path)?, ui, |piece| {
+            incoming.write_all(piece).map_err(failed)
+        })?;
+        incoming.flush().map_err(failed)?;
+        Ok(incoming)
+    };
+    let transports = image.transports.iter();
+    Ok(Arrival {
+        file: image.file.clone(),
+        length: image.length,
+        sha256: image.sha256,
+        transports: image.transports.clone(),
+        image: file(&image.file)?,
+        transport_files: transports
+            .map(|transport| file(&transport.file))
+            .collect::<Result<_, _>>()?,
+    })
 }
 
 /// The same bytes for the same input on every machine: any number of workers from one on gives the same frame.

@@ -49,6 +49,15 @@ impl Environment {
     }
 }
 
+/// Where a change is proposed instead of being published.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    /// The folder of the proposal.
+    pub directory: String,
+    /// Whether the keys at hand sign it.
+    pub sign: bool,
+}
+
 /// What a command may use.
 #[derive(Debug)]
 pub struct Context {
@@ -58,6 +67,8 @@ pub struct Context {
     pub globals: Globals,
     /// What only a process has.
     pub environment: Environment,
+    /// Where changes go, where that is not the location.
+    pub outbox: Option<Outbox>,
 }
 
 impl Context {
@@ -74,6 +85,16 @@ impl Context {
             ui,
             globals,
             environment,
+            outbox: None,
+        }
+    }
+
+    /// The same, with changes proposed instead of published.
+    #[must_use]
+    pub fn proposing(self, outbox: Outbox) -> Self {
+        Self {
+            outbox: Some(outbox),
+            ..self
         }
     }
 

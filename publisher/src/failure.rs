@@ -20,6 +20,7 @@ use crate::candidate::CandidateError;
 use crate::config::ConfigError;
 use crate::draft::DraftError;
 use crate::location::LocationError;
+use crate::proposal::ProposalError;
 use crate::published::PublishedError;
 use crate::selfcheck::SelfCheckError;
 use crate::signer::{DraftSignError, KeySource, SignerError};
@@ -300,6 +301,33 @@ impl From<DraftSignError> for Failure {
             }
             error @ DraftSignError::NotEnough { .. } => Self::of(Kind::Signing, &error)
                 .hint("nothing was published; `sysext-publish sign PROPOSAL` adds a signature"),
+        }
+    }
+}
+
+impl From<ProposalError> for Failure {
+    fn from(error: ProposalError) -> Self {
+        let kind = match &error {
+            ProposalError::Read(_) => Kind::Failed,
+            ProposalError::OtherDocuments => Kind::Conflict,
+            ProposalError::Content(_) | ProposalError::Facts { .. } => Kind::SelfCheck,
+            _ => Kind::Usage,
+        };
+        let failure = Self::of(kind, &error);
+        match error {
+            ProposalError::Missing(_) => {
+                failure.hint("`sysext-publish propose COMMAND` makes one")
+            }
+            ProposalError::OtherCatalog { .. } => {
+                failure.hint("run this where that catalog's sysext-publish.toml is, or name it with --config")
+            }
+            ProposalError::Image { .. } => {
+                failure.hint("the folder images/ of a proposal goes with it")
+            }
+            ProposalError::OtherDocuments => {
+                failure.hint("a copy is made by `sysext-publish sign`, from the proposal itself")
+            }
+            _ => failure,
         }
     }
 }

@@ -5,22 +5,21 @@ use std::path::{Path, PathBuf};
 
 use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Links, SCHEMA};
 use sysext_formats::digest::Sha256Digest;
-use sysext_formats::name::{Channel, FileName};
+use sysext_formats::name::{Channel, ExtensionName, FileName};
 use sysext_formats::role::Extra;
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
 
-use crate::arrival::{self, Identity};
+use crate::arrival::{self, Identity, Transports};
 use crate::candidate::{self, Candidate, Overrides};
 use crate::context::Context;
-use crate::draft::{DraftError, Editor, Standing};
+use crate::draft::{DraftError, Standing};
 use crate::failure::{Failure, Kind};
 use crate::known_files::KnownFiles;
 use crate::lint::{self, Severity};
 use crate::location::Store;
-use crate::published::{Published, PublishedError};
+use crate::reconcile::Attempt;
 use crate::session::Session;
-use crate::staged::Arrivals;
 
 /// Revisions of one version that are tried.
 const MAX_REVISIONS: u32 = 1_000;
@@ -38,13 +37,16 @@ pub struct Request {
     pub overrides: Overrides,
     /// Whether other bytes of a published version become its next revision.
     pub revision: bool,
+    /// The zstd level of transports, where it is not the configured one.
+    pub zstd_level: Option<i32>,
+    /// Whether an index that keys which may not sign it any more have signed is begun again.
+    pub anew: bool,
 }
 
 /// One run's images.
 #[derive(Debug)]
 pub struct Intake<'a> {
     context: &'a Context,
-    session: &'a Session,
     store: &'a dyn Store,
     request: Request,
     /// What was read already, in an attempt before.
@@ -63,13 +65,12 @@ impl<'a> Intake<'a> {
     #[must_use]
     pub fn new(
         context: &'a Context,
-        session: &'a Session,
+        session: &Session,
         store: &'a dyn Store,
         request: Request,
     ) -> Self {
         Self {
             context,
-            session,
             store,
             request,
             prepared: BTreeMap::new(),
@@ -85,8 +86,7 @@ impl<'a> Intake<'a> {
     pub fn is_known_to_be_published(
         &self,
         path: &Path,
-        published: &mut Published<'_>,
-        editor: &mut Editor,
+        attempt: &mut Attempt<'_, '_>,
     ) -> Result<bool, Failure> {
         let name = path
             .file_name()
@@ -98,11 +98,11 @@ impl<'a> Intake<'a> {
         let Some(digest) = self.known.get(&Identity::at(path)?) else {
             return Ok(false);
         };
-        if editor.catalog().index_keys(&extension).is_none() {
+        if attempt.editor.catalog().index_keys(&extension).is_none() {
             return Ok(false);
         }
-        load_index(&extension, published, editor)?;
-        let index = editor.catalog().indexes.get(&extension);
+        self.load(&extension, attempt)?;
+        let index = attempt.editor.catalog().indexes.get(&extension);
         let mut targets = index.iter().flat_map(|index| index.targets.values());
         Ok(targets.any(|target| target.hashes.sha256() == Some(digest)))
     }
@@ -114,22 +114,21 @@ impl<'a> Intake<'a> {
     pub fn take(
         &mut self,
         path: &Path,
-        published: &mut Published<'_>,
-        editor: &mut Editor,
-        arrivals: &mut Arrivals,
+        attempt: &mut Attempt<'_, '_>,
     ) -> Result<(), Failure> {
         let Prepared {
             identity,
             candidate,
         } = self.prepare(path)?;
-        load_index(&candidate.extension, published, editor)?;
-        self.describe(&candidate, editor)?;
+        self.load(&candidate.extension, attempt)?;
+        describe(&candidate.extension, attempt)?;
         for revision in 0..=MAX_REVISIONS {
             let (file, version) = revised(&candidate, revision)?;
-            let standing = editor.standing(&candidate.extension, &file, &version, candidate.length);
+            let (name, length) = (&candidate.extension, candidate.length);
+            let standing = attempt.editor.standing(name, &file, &version, length);
             let conflict = match standing {
                 Ok(Standing::New) => {
-                    return self.add(path, identity, &candidate, file, version, editor, arrivals);
+                    return self.add(path, identity, &candidate, (file, version), attempt);
                 }
                 Ok(Standing::Named(there)) => match self.digest(path, identity)? {
                     offered if offered == there => return Ok(()),
@@ -172,33 +171,7 @@ impl<'a> Intake<'a> {
         // Its identity comes first: what is read afterwards is held against it.
         let identity = Identity::at(path)?;
         let (candidate, mut image) = candidate::read_image(path, &self.request.overrides)?;
-        let findings = lint::check(&candidate, &mut image, &self.request.channels);
-        for finding in findings
-            .iter()
-            .filter(|finding| finding.severity == Severity::Warning)
-        {
-            let text = format!(
-                "{}: {} ({}); {}",
-                path.display(),
-                finding.message,
-                finding.rule,
-                finding.fix
-            );
-            self.context.ui.warn(text);
-        }
-        if lint::has_errors(&findings) {
-            let failure = Failure::new(
-                Kind::Failed,
-                format!("{} would hurt the hosts that install it", path.display()),
-            );
-            let errors = findings
-                .iter()
-                .filter(|finding| finding.severity == Severity::Error);
-            return Err(errors.fold(failure, |failure, finding| {
-                let cause = format!("{} ({})", finding.message, finding.rule);
-                failure.because(cause).hint(finding.fix.clone())
-            }));
-        }
+        vet(self.context, &candidate, &mut image, &self.request.channels)?;
         let origins: Vec<_> = candidate
             .provenance
             .iter()
@@ -220,44 +193,30 @@ impl<'a> Intake<'a> {
         Ok(prepared)
     }
 
-    fn describe(&self, candidate: &Candidate, editor: &mut Editor) -> Result<(), Failure> {
-        let name = &candidate.extension;
-        // An extension without a table in the configuration keeps what is said about it.
-        if let (Some(said), Some(index)) = (
-            self.session.config.extension.get(name),
-            editor.catalog().indexes.get(name),
-        ) {
-            let info = ExtensionIndex::read(name, index)
-                .map_err(DraftError::from)?
-                .info;
-            editor.describe(name, said.info(info))?;
-            if !editor.catalog().targets_by_root() {
-                editor.summarize(name, &said.summary)?;
-            }
+    fn load(&self, name: &ExtensionName, attempt: &mut Attempt<'_, '_>) -> Result<(), Failure> {
+        if self.request.anew {
+            attempt.load_anew(name)
+        } else {
+            attempt.load(name)
         }
-        Ok(())
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is one thing of the image that take() has found out"
-    )]
     fn add(
         &mut self,
         path: &Path,
         identity: Identity,
         candidate: &Candidate,
-        file: FileName,
-        version: Version,
-        editor: &mut Editor,
-        arrivals: &mut Arrivals,
+        (file, version): (FileName, Version),
+        attempt: &mut Attempt<'_, '_>,
     ) -> Result<(), Failure> {
+        let arrivals = &mut *attempt.arrivals;
         let (sha256, transports) = if self.context.globals.dry_run {
             (self.digest(path, identity)?, Vec::new())
         } else {
             if !arrivals.contains_key(&file) {
-                let (config, ui) = (&self.session.config, &self.context.ui);
-                let arrival = arrival::bring(self.store, path, identity, &file, config, ui)?;
+                let transports = Transports::of(attempt.config, self.request.zstd_level);
+                let ui = &self.context.ui;
+                let arrival = arrival::bring(self.store, path, identity, &file, transports, ui)?;
                 self.known
                     .insert(&identity, arrival.sha256, self.context.now());
                 arrivals.insert(file.clone(), arrival);
@@ -289,7 +248,7 @@ impl<'a> Intake<'a> {
                 extra: Extra::new(),
             },
         };
-        Ok(editor.add_image(&candidate.extension, &image)?)
+        Ok(attempt.editor.add_image(&candidate.extension, &image)?)
     }
 
     fn digest(&mut self, path: &Path, identity: Identity) -> Result<Sha256Digest, Failure> {
@@ -311,25 +270,57 @@ impl<'a> Intake<'a> {
     }
 }
 
-/// Hands the published index of an extension to the editor.
-fn load_index(
-    extension: &sysext_formats::name::ExtensionName,
-    published: &mut Published<'_>,
-    editor: &mut Editor,
+/// Says what in an image would hurt hosts, and refuses it where it would.
+///
+/// # Errors
+/// With every finding, and how to mend it.
+pub fn vet(
+    context: &Context,
+    candidate: &Candidate,
+    image: &mut sysext_image::Image<std::fs::File>,
+    channels: &[Channel],
 ) -> Result<(), Failure> {
-    if editor.has_index(extension) {
+    let path = candidate.path.display();
+    let findings = lint::check(candidate, image, channels);
+    let (errors, warnings): (Vec<_>, Vec<_>) = findings
+        .iter()
+        .partition(|finding| finding.severity == Severity::Error);
+    for finding in warnings {
+        context.ui.warn(format_args!(
+            "{path}: {} ({}); {}",
+            finding.message, finding.rule, finding.fix
+        ));
+    }
+    if errors.is_empty() {
         return Ok(());
     }
-    match published.index(extension) {
-        Ok(index) => {
-            editor.load_index(extension, index);
-            Ok(())
+    let failure = Failure::new(
+        Kind::Failed,
+        format!("{path} would hurt the hosts that install it"),
+    );
+    Err(errors.into_iter().fold(failure, |failure, finding| {
+        let cause = format!("{} ({})", finding.message, finding.rule);
+        failure.because(cause).hint(finding.fix.clone())
+    }))
+}
+
+/// Says what the configuration says about an extension. One without a table there keeps what is said about it.
+fn describe(name: &ExtensionName, attempt: &mut Attempt<'_, '_>) -> Result<(), Failure> {
+    let (config, editor) = (attempt.config, &mut *attempt.editor);
+    if let (Some(said), Some(index)) = (
+        config.extension.get(name),
+        editor.catalog().indexes.get(name),
+    ) {
+        let info = ExtensionIndex::read(name, index)
+            .map_err(DraftError::from)?
+            .info;
+        editor.describe(name, said.info(info))?;
+        // Whoever signs the table of contents repeats it there.
+        if !editor.catalog().targets_by_root() && !config.keys.release.is_empty() {
+            editor.summarize(name, &said.summary)?;
         }
-        Err(PublishedError::NoSuchExtension { .. }) => {
-            Err(DraftError::UnknownExtension(extension.clone()).into())
-        }
-        Err(error) => Err(error.into()),
     }
+    Ok(())
 }
 
 /// File name and version of a revision; of revision 0 the candidate's own.
@@ -346,7 +337,9 @@ fn revised(candidate: &Candidate, revision: u32) -> Result<(FileName, Version), 
     Ok((file.map_err(|error| wrong(&error))?, version))
 }
 
-fn facts(facts: &sysext_image::ImageFacts) -> catalog::ImageFacts {
+/// The facts of an image as an index has them.
+#[must_use]
+pub fn facts(facts: &sysext_image::ImageFacts) -> catalog::ImageFacts {
     catalog::ImageFacts {
         container: match facts.container {
             sysext_image::Container::None => catalog::Container::None,

@@ -8,9 +8,10 @@
 //! - [`published`] is the catalog as it is, verified; [`draft`] the catalog as it shall be, decided without I/O.
 //! - [`signer`] knows where keys are. [`staged`] holds what would be uploaded, [`selfcheck`] looks at it as a client does,
 //!   and only what passes there can be given to [`upload`].
-//! - [`location`] is where a catalog lies; [`memory`] and [`known_files`] are what this
-//!   machine remembers.
-//! - [`session`] drives the path once, and again when somebody else was faster.
+//! - [`proposal`] is a draft on its way between people who sign it apart.
+//! - [`location`] is where a catalog lies; [`memory`] and [`known_files`] are what this machine remembers; [`content`]
+//!   says whether bytes are the promised ones.
+//! - [`session`] is a configured catalog; [`reconcile`] drives the path once, and again when somebody else was faster.
 //! - [`cmd`] has one file per subcommand. [`failure`] maps errors to hints and exit codes, [`ui`] talks.
 
 pub mod arrival;
@@ -18,6 +19,7 @@ pub mod candidate;
 pub mod cli;
 pub mod cmd;
 pub mod config;
+pub mod content;
 pub mod context;
 pub mod draft;
 pub mod failure;
@@ -27,7 +29,9 @@ pub mod lint;
 pub mod location;
 pub mod memory;
 pub mod pack;
+pub mod proposal;
 pub mod published;
+pub mod reconcile;
 pub mod selfcheck;
 pub mod serve;
 pub mod session;

@@ -10,6 +10,7 @@ use sysext_formats::name::{ExtensionName, RoleName, TargetPath};
 use sysext_formats::role::Targets;
 use sysext_formats::time::UtcTime;
 use sysext_formats::trust::{Clock, ExpiryPolicy, TargetsStage, TrustError};
+use sysext_formats::verify::VerifyError;
 use sysext_formats::workflow::{self, Fresh, RefreshError, Remote, RemoteFile};
 
 use crate::draft::Catalog;
@@ -49,6 +50,17 @@ impl PublishedError {
             RefreshError::Trust(TrustError::Rollback { .. } | TrustError::Dropped { .. })
         )
     }
+}
+
+/// What is published of an extension that somebody is delegated to.
+#[derive(Debug)]
+pub enum LookUp {
+    /// Its index.
+    Index(Targets),
+    /// Nothing yet: whoever has its keys has handed nothing in.
+    Unpublished,
+    /// An index that those who may sign it now did not sign. The host alone vouches for it.
+    Disowned(VerifyError),
 }
 
 /// A location as the TUF workflow reads it.
@@ -151,20 +163,29 @@ impl<'a> Published<'a> {
             .collect()
     }
 
-    /// The index of one extension.
+    /// What is published of one extension.
     ///
     /// # Errors
-    /// When there is none, or it can not be verified.
-    pub fn index(&mut self, name: &ExtensionName) -> Result<Targets, PublishedError> {
-        find_index(&mut self.fresh, name)
-            .map_err(|source| PublishedError::Refresh {
-                location: self.location.clone(),
-                source,
-            })?
-            .ok_or_else(|| PublishedError::NoSuchExtension {
+    /// When nobody is delegated to, or its index is there and wrong.
+    pub fn look_up(&mut self, name: &ExtensionName) -> Result<LookUp, PublishedError> {
+        let is_its = |role: &str| role == name.as_str();
+        match find_index(&mut self.fresh, name) {
+            Ok(Some(index)) => Ok(LookUp::Index(index)),
+            Ok(None) => Err(PublishedError::NoSuchExtension {
                 location: self.location.clone(),
                 name: name.clone(),
-            })
+            }),
+            Err(RefreshError::Trust(TrustError::NotInSnapshot { role })) if is_its(&role) => {
+                Ok(LookUp::Unpublished)
+            }
+            Err(RefreshError::Trust(TrustError::Verify(error))) if error.is_about_signatures_of(name.as_str()) => {
+                Ok(LookUp::Disowned(error))
+            }
+            Err(source) => Err(PublishedError::Refresh {
+                location: self.location.clone(),
+                source,
+            }),
+        }
     }
 
     /// The top documents, to draft from; indexes come as they are asked for.

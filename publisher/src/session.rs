@@ -1,70 +1,33 @@
-//! One run against one catalog: read what is published, change it, publish, and start over when somebody else was faster.
+//! A configured catalog: its configuration, its keys, its first root, and what is published of it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use serde::Serialize;
 use sysext_durable::Dir;
 use sysext_formats::catalog::{Descriptor, SCHEMA};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::limits::Limits;
-use sysext_formats::role::{MetadataVersion, Role as _};
+use sysext_formats::role::MetadataVersion;
 use sysext_formats::verify::verify_first_root;
-use sysext_formats::workflow::{Cache as _, CachedFile, RemoteFile};
 
+use crate::config::edit::{self, Edit};
 use crate::config::{Config, ConfigError, ROOT_FILE, directory_of};
 use crate::context::Context;
-use crate::draft::{Change, Editor};
 use crate::failure::{Failure, Kind};
 use crate::location::{self, Location, Store};
 use crate::memory::{self, Memory};
 use crate::published::Published;
-use crate::selfcheck::{self, Before};
-use crate::signer::{Configured, KeyRing, SignedDraft};
-use crate::staged::{Arrivals, StagedTree};
-use crate::upload::{self, UploadError, Uploaded};
-
-/// How often a run starts over when somebody else was faster.
-const ATTEMPTS: u32 = 5;
+use crate::signer::KeyRing;
 
 /// A configured catalog.
 #[derive(Debug)]
 pub struct Session {
-    /// The configuration.
+    /// The configuration, with the changes it was opened with.
     pub config: Config,
     /// The keys that it names.
     pub ring: KeyRing,
+    edits: Vec<Edit>,
     pinned_root: Vec<u8>,
     memory: Option<PathBuf>,
-}
-
-/// What a run did.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    /// Whether something was published, or would have been.
-    pub changed: bool,
-    /// Whether nothing was published because nothing was to be.
-    pub dry_run: bool,
-    /// What is new.
-    pub changes: Vec<Change>,
-}
-
-impl Report {
-    /// For people; `nothing` says why nothing was to be done.
-    #[must_use]
-    pub fn text(&self, nothing: &str) -> String {
-        let mut text: String = self
-            .changes
-            .iter()
-            .map(|change| format!("{change}\n"))
-            .collect();
-        text.push_str(match (self.changed, self.dry_run) {
-            (false, _) => return format!("nothing to do: {nothing}\n"),
-            (true, true) => "nothing was published (--dry-run)\n",
-            (true, false) => "published\n",
-        });
-        text
-    }
 }
 
 impl Session {
@@ -73,8 +36,16 @@ impl Session {
     /// # Errors
     /// When it is not there or can not be used.
     pub fn open(context: &Context) -> Result<Self, Failure> {
+        Self::open_edited(context, Vec::new())
+    }
+
+    /// As [`open`](Self::open), as if the configuration were changed, which it is not before [`save`](Self::save).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_edited(context: &Context, edits: Vec<Edit>) -> Result<Self, Failure> {
         let path = &context.globals.config;
-        let config = Config::read(path)?;
+        let config = Config::read_with(path, |text| edit::apply(text, &edits))?;
         let root = path.with_file_name(ROOT_FILE);
         let pinned_root = match directory_of(&root)? {
             Some((dir, name)) => dir.read(&name, Limits::default().root)?,
@@ -88,20 +59,38 @@ impl Session {
         Ok(Self {
             config,
             ring: KeyRing::new(context),
+            edits,
             pinned_root,
             memory,
         })
     }
 
-    /// The location, to write to.
+    /// The configuration as it is now, with the changes of this session: another run may have changed it.
+    ///
+    /// # Errors
+    /// When it can not be used any more.
+    pub fn reread(&self, context: &Context) -> Result<Config, ConfigError> {
+        let edited = |text: &str| edit::apply(text, &self.edits);
+        Config::read_with(&context.globals.config, edited)
+    }
+
+    /// Writes the changes of this session into the configuration; the answer is whether it changed.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    pub fn save(&self, context: &Context) -> Result<bool, Failure> {
+        Ok(edit::save(&context.globals.config, &self.edits)?)
+    }
+
+    /// What is changed: the location, or with [`propose`](crate::cmd::propose) the folder of the proposal.
     ///
     /// # Errors
     /// When it can not be written.
     pub fn store(&self, context: &Context) -> Result<Box<dyn Store>, Failure> {
-        Ok(location::open_store(
-            &self.config.location,
-            &context.directory(),
-        )?)
+        Ok(match &context.outbox {
+            Some(outbox) => location::create_store(&outbox.directory, std::path::Path::new("."))?,
+            None => location::open_store(&self.config.location, &context.directory())?,
+        })
     }
 
     /// Where the published catalog is read: `--base`, or the location.
@@ -186,80 +175,6 @@ impl Session {
     pub fn memory_directory(&self) -> Option<&PathBuf> {
         self.memory.as_ref()
     }
-
-    /// Changes the catalog as `edit` says, and publishes the result. `edit` is called again, with what is published then,
-    /// when somebody else was faster; it puts the images it adds into [`Arrivals`], where they stay.
-    ///
-    /// # Errors
-    /// When what is published can not be verified, the change may not be made, or it can not be published.
-    pub fn reconcile(
-        &self,
-        context: &Context,
-        store: &dyn Store,
-        mut edit: impl FnMut(&mut Published<'_>, &mut Editor, &mut Arrivals) -> Result<(), Failure>,
-    ) -> Result<Report, Failure> {
-        let base = match &context.globals.base {
-            Some(_) => Some(self.base(context)?),
-            None => None,
-        };
-        let base: &dyn Location = base.as_deref().unwrap_or(store);
-        let dry_run = context.globals.dry_run;
-        let mut arrivals = Arrivals::new();
-        for attempt in 1..=ATTEMPTS {
-            let expected = upload::timestamp(store)?;
-            let mut published = self.published(context, base)?;
-            let catalog = published
-                .catalog()
-                .ok_or_else(|| Failure::new(Kind::Unverified, "targets.json is not there"))?;
-            let mut editor = Editor::new(catalog, context.now(), self.config.expires);
-            edit(&mut published, &mut editor, &mut arrivals)?;
-            let Some(draft) = editor.finish()? else {
-                return Ok(Report {
-                    changed: false,
-                    dry_run,
-                    changes: Vec::new(),
-                });
-            };
-            if dry_run {
-                return Ok(Report {
-                    changed: true,
-                    dry_run,
-                    changes: draft.changes,
-                });
-            }
-            let roster = Configured {
-                config: &self.config,
-                ring: &self.ring,
-            };
-            let signed = SignedDraft::new(draft, &roster)?;
-            let tree = StagedTree::new(signed, &mut arrivals, &self.descriptor()?)?;
-            let before = Before {
-                first_root: &self.pinned_root,
-                published: published.documents(),
-                location: Some(base),
-                now: context.now(),
-            };
-            let publishable = selfcheck::check(tree, &before)?;
-            match upload::upload(store, publishable, expected, self.config.hashed_names) {
-                Ok(uploaded) => {
-                    remember(published.memory(), &uploaded, context);
-                    return Ok(Report {
-                        changed: true,
-                        dry_run,
-                        changes: uploaded.changes,
-                    });
-                }
-                Err(UploadError::Lost) if attempt < ATTEMPTS => {
-                    context
-                        .ui
-                        .say("somebody else has published meanwhile; starting over");
-                    std::thread::sleep(jitter(attempt));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(UploadError::Lost.into())
-    }
 }
 
 /// The descriptor of a catalog.
@@ -279,30 +194,4 @@ pub fn descriptor(
         root_version,
         root_sha256: Some(fingerprint),
     }
-}
-
-/// What was just published was seen. It is published whether that can be remembered or not.
-fn remember(mut memory: Memory, uploaded: &Uploaded, context: &Context) {
-    for (file, bytes) in &uploaded.documents {
-        let (file, version) = match file {
-            RemoteFile::Root(version) => (CachedFile::Root, *version),
-            RemoteFile::Snapshot(Some(version)) => (CachedFile::Snapshot, *version),
-            RemoteFile::Timestamp => (CachedFile::Timestamp, MetadataVersion::ONE),
-            RemoteFile::Snapshot(None) | RemoteFile::Targets(..) => continue,
-        };
-        if let Err(error) = memory.save(&file, version, bytes) {
-            context.ui.warn(format_args!(
-                "what was published can not be remembered on this machine: {error}"
-            ));
-        }
-    }
-}
-
-/// A while that differs from run to run, so that two that met do not meet again.
-fn jitter(attempt: u32) -> Duration {
-    let mut random = [0; 2];
-    // Without random bytes the pauses are the same, and the lock still decides.
-    let _ = getrandom::fill(&mut random);
-    let share = u64::from(u16::from_le_bytes(random)) * 400 / u64::from(u16::MAX);
-    Duration::from_millis(u64::from(attempt) * (50 + share))
 }

@@ -53,12 +53,9 @@ pub fn upload(
         return Err(UploadError::Lost);
     }
     for (arrival, _) in tree.images {
-        arrival.image.publish()?;
+        arrival.publish()?;
         if hashed_names == HashedNames::Link {
             store.link_hashed(arrival.sha256, &arrival.file)?;
-        }
-        for file in &mut arrival.transport_files {
-            file.publish()?;
         }
     }
     for (file, bytes) in &tree.documents {

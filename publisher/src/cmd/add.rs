@@ -52,7 +52,11 @@ pub struct Words {
     source: Option<Url>,
     /// How hard to compress transports: 1 (fast) to 22 (small), instead of what the configuration says
     #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(i32).range(1..=22))]
-    pub(super) zstd_level: Option<i32>,
+    zstd_level: Option<i32>,
+    /// Begin the index of an extension again whose published one keys have signed that may not any more; it lists only what
+    /// is added now
+    #[arg(long)]
+    anew: bool,
 }
 
 impl Words {
@@ -76,6 +80,8 @@ impl Words {
             channels,
             fixes: self.fixes,
             links,
+            zstd_level: self.zstd_level,
+            anew: self.anew,
             ..Request::default()
         })
     }
@@ -91,8 +97,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             "--name and --version are about one image, and several are given",
         ));
     }
-    let mut session = Session::open(context)?;
-    session.config.zstd_level = args.words.zstd_level.unwrap_or(session.config.zstd_level);
+    let session = Session::open(context)?;
     let store = session.store(context)?;
     let request = Request {
         overrides: Overrides {
@@ -104,9 +109,9 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         ..args.words.request()?
     };
     let mut intake = Intake::new(context, &session, store.as_ref(), request);
-    let report = session.reconcile(context, store.as_ref(), |published, editor, arrivals| {
+    let report = session.reconcile(context, store.as_ref(), |attempt| {
         let mut images = args.images.iter();
-        images.try_for_each(|image| intake.take(image, published, editor, arrivals))
+        images.try_for_each(|image| intake.take(image, attempt))
     })?;
     intake.remember();
     context.ui.data("add", &report, || {

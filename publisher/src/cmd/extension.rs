@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use sysext_formats::catalog::{CatalogInfo, ExtensionIndex};
+use sysext_formats::catalog::{CatalogInfo, ExtensionIndex, ExtensionInfo};
 use sysext_formats::key::{KeyId, PublicKey};
 use sysext_formats::name::ExtensionName;
 use sysext_formats::sign::Signer as _;
 
-use crate::config::Config;
-use crate::config::edit::{self, Members};
+use crate::config::edit::Edit;
 use crate::context::{Context, Outcome, Verdict};
 use crate::draft::DraftError;
 use crate::failure::{Failure, Kind};
+use crate::reconcile::Report;
 use crate::session::Session;
-use crate::signer::{KeySource, NewKey, new_key_encryption};
+use crate::signer::{KeyRing, KeySource, NewKey, new_key_encryption};
 
 /// What `extension` does.
 #[derive(Debug, clap::Subcommand)]
@@ -65,41 +65,37 @@ pub fn run(context: &Context, command: Command) -> Outcome {
 }
 
 fn add(context: &Context, args: Add) -> Outcome {
-    let mut session = Session::open(context)?;
     let name = &args.name;
     let own = own_key(context, &args)?;
-    let members = members(&args, own.as_ref().map(|own| &own.source));
     // The catalog is changed as the new configuration says, and the file only once that is published.
-    session.config = edited(context, name, &members)?;
-    let store = session.store(context)?;
-    let said = session.config.extension(name);
-    let sources = if said.key.is_empty() {
-        &session.config.keys.release
-    } else {
-        &said.key
+    let edit = Edit::Extension {
+        name: name.clone(),
+        members: members(&args, own.as_ref().map(|own| &own.source)),
     };
-    let report = session.reconcile(context, store.as_ref(), |published, editor, _| {
-        let there = editor.catalog().index_keys(name).is_some();
-        let mut info = Default::default();
-        if there {
-            let index = published.index(name)?;
-            info = ExtensionIndex::read(name, &index)
-                .map_err(DraftError::from)?
-                .info;
-            editor.load_index(name, index);
+    let session = Session::open_edited(context, vec![edit])?;
+    let store = session.store(context)?;
+    let report = session.reconcile(context, store.as_ref(), |attempt| {
+        let (said, mut info) = (attempt.config.extension(name), ExtensionInfo::default());
+        if attempt.editor.catalog().index_keys(name).is_some() {
+            attempt.load(name)?;
+            if let Some(index) = attempt.editor.catalog().indexes.get(name) {
+                let read = ExtensionIndex::read(name, index).map_err(DraftError::from)?;
+                info = read.info;
+            }
         }
         let key = match own.as_ref().and_then(|own| own.made.clone()) {
             Some(key) => key,
-            None => first_there(&session, sources)?,
+            None => first_there(attempt.ring, &attempt.config.index_sources(name))?,
         };
+        let editor = &mut *attempt.editor;
         editor.add_extension(name, &[key], said.info(info))?;
-        Ok(editor.set_title(&session.config.title)?)
+        Ok(editor.set_title(&attempt.config.title)?)
     })?;
     let mut changed = report.changed;
     if !context.globals.dry_run {
-        changed |= edit::extension(&context.globals.config, name, &members)?;
+        changed |= session.save(context)?;
     }
-    let report = crate::session::Report { changed, ..report };
+    let report = Report { changed, ..report };
     context.ui.data("extension add", &report, || {
         report.text("it is there already, and is said to be the same")
     });
@@ -152,7 +148,7 @@ fn own_key(context: &Context, args: &Add) -> Result<Option<OwnKey>, Failure> {
     Ok(Some(OwnKey { source, made }))
 }
 
-fn members<'a>(args: &'a Add, own_key: Option<&'a String>) -> Members<'a> {
+fn members(args: &Add, own_key: Option<&String>) -> Vec<(&'static str, String)> {
     let texts = [
         ("key", own_key),
         ("summary", args.summary.as_ref()),
@@ -160,31 +156,17 @@ fn members<'a>(args: &'a Add, own_key: Option<&'a String>) -> Members<'a> {
         ("license", args.license.as_ref()),
         ("documentation", args.documentation.as_ref()),
     ];
-    Members {
-        texts: texts
-            .into_iter()
-            .filter_map(|(member, text)| Some((member, text?.as_str())))
-            .collect(),
-    }
-}
-
-/// The configuration as it will be.
-fn edited(
-    context: &Context,
-    name: &ExtensionName,
-    members: &Members<'_>,
-) -> Result<Config, Failure> {
-    let path = &context.globals.config;
-    Ok(Config::read_with(path, |text| {
-        edit::with_extension(text, name, members)
-    })?)
+    texts
+        .into_iter()
+        .filter_map(|(member, text)| Some((member, text?.clone())))
+        .collect()
 }
 
 /// The public half of the first source that is there.
-fn first_there(session: &Session, sources: &[KeySource]) -> Result<PublicKey, Failure> {
+fn first_there(ring: &KeyRing, sources: &[KeySource]) -> Result<PublicKey, Failure> {
     let mut last = Failure::usage("no key is configured for it");
     for source in sources {
-        match session.ring.public_key(source) {
+        match ring.public_key(source) {
             Ok(key) => return Ok(key),
             Err(error) => last = error.into(),
         }

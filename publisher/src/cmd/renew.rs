@@ -6,9 +6,9 @@ use sysext_formats::time::UtcTime;
 
 use crate::config::Span;
 use crate::context::{Context, Outcome, Verdict};
-use crate::draft::Editor;
 use crate::failure::Failure;
-use crate::published::Published;
+use crate::published::LookUp;
+use crate::reconcile::Attempt;
 use crate::session::Session;
 use crate::signer::KeySource;
 
@@ -38,21 +38,21 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     }
     let session = Session::open(context)?;
     let store = session.store(context)?;
-    let report = session.reconcile(context, store.as_ref(), |published, editor, _| {
-        let job = Job {
+    let report = session.reconcile(context, store.as_ref(), |attempt| {
+        let mut job = Job {
             context,
-            session: &session,
             args: &args,
+            attempt,
         };
         if args.release {
-            job.release(published, editor)?;
+            job.release()?;
         }
         if args.root {
-            job.root(editor)?;
+            job.root()?;
         }
         if !args.release && !args.root {
-            editor.renew_freshness();
-            job.warn(published, editor)?;
+            job.attempt.editor.renew_freshness();
+            job.warn()?;
         }
         Ok(())
     })?;
@@ -62,60 +62,65 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     Ok(Verdict::Good)
 }
 
-struct Job<'a> {
+struct Job<'a, 'e, 'p> {
     context: &'a Context,
-    session: &'a Session,
     args: &'a Args,
+    attempt: &'a mut Attempt<'e, 'p>,
 }
 
-impl Job<'_> {
+impl Job<'_, '_, '_> {
     fn is_due(&self, expires: UtcTime) -> bool {
         let within = self.args.expiring_within;
         within.is_none_or(|within| expires <= self.context.now().plus(within.duration()))
     }
 
-    fn release(&self, published: &mut Published<'_>, editor: &mut Editor) -> Result<(), Failure> {
-        let keys = &self.session.config.keys;
-        let release = self.ids(&keys.release);
-        for name in published.extensions() {
-            let index = published.index(&name)?;
+    fn release(&mut self) -> Result<(), Failure> {
+        let release = ids(self.attempt, &self.attempt.config.keys.release);
+        for name in self.attempt.published.extensions() {
+            let LookUp::Index(index) = self.attempt.look_up(&name)? else {
+                self.context.ui.warn(format_args!(
+                    "{name} has no index that can be renewed; `sysext-publish status` says why"
+                ));
+                continue;
+            };
             if !self.is_due(index.expires) {
                 continue;
             }
-            if !self.is_ours(&name, editor, &release) {
+            if !is_ours(self.attempt, &name) {
                 self.context.ui.warn(format_args!(
                     "the index of {name} expires {} and is left to whoever has its key",
                     index.expires
                 ));
                 continue;
             }
-            editor.load_index(&name, index);
-            editor.renew_index(&name)?;
+            self.attempt.editor.load_index(&name, index);
+            self.attempt.editor.renew_index(&name)?;
         }
-        let targets = &editor.catalog().targets;
-        let signers = &editor.catalog().root.roles.targets.keyids;
+        let targets = &self.attempt.editor.catalog().targets;
+        let signers = &self.attempt.editor.catalog().root.roles.targets.keyids;
         if self.is_due(targets.expires) && signers.iter().any(|id| release.contains(id)) {
-            editor.renew_targets()?;
+            self.attempt.editor.renew_targets()?;
         }
         Ok(())
     }
 
-    fn root(&self, editor: &mut Editor) -> Result<(), Failure> {
-        if self.is_due(editor.catalog().root.expires) {
-            editor.renew_root()?;
+    fn root(&mut self) -> Result<(), Failure> {
+        if self.is_due(self.attempt.editor.catalog().root.expires) {
+            self.attempt.editor.renew_root()?;
         }
-        if editor.catalog().targets_by_root() && self.is_due(editor.catalog().targets.expires) {
-            editor.renew_targets()?;
+        let catalog = self.attempt.editor.catalog();
+        if catalog.targets_by_root() && self.is_due(catalog.targets.expires) {
+            self.attempt.editor.renew_targets()?;
         }
         Ok(())
     }
 
     /// The daily job sees what it can not renew, long before hosts do.
-    fn warn(&self, published: &mut Published<'_>, editor: &Editor) -> Result<(), Failure> {
+    fn warn(&mut self) -> Result<(), Failure> {
         let soon = |expires: UtcTime, whole: Span| {
             expires <= self.context.now().plus(whole.duration() / 6)
         };
-        let spans = self.session.config.expires;
+        let spans = self.attempt.config.expires;
         let say = |what: &str, expires: UtcTime, how: &str| {
             let when = if expires <= self.context.now() {
                 "has expired"
@@ -126,7 +131,7 @@ impl Job<'_> {
                 "{what} {when} {expires}; `sysext-publish renew {how}` signs it again"
             ));
         };
-        let catalog = editor.catalog();
+        let catalog = self.attempt.editor.catalog();
         if soon(catalog.root.expires, spans.root) {
             say("the root", catalog.root.expires, "--root");
         }
@@ -138,30 +143,30 @@ impl Job<'_> {
                 if by_root { "--root" } else { "--release" },
             );
         }
-        for name in published.extensions() {
-            let index = published.index(&name)?;
-            if soon(index.expires, spans.index) {
+        for name in self.attempt.published.extensions() {
+            if let LookUp::Index(index) = self.attempt.look_up(&name)?
+                && soon(index.expires, spans.index)
+            {
                 say(&format!("the index of {name}"), index.expires, "--release");
             }
         }
         Ok(())
     }
+}
 
-    fn is_ours(&self, name: &ExtensionName, editor: &Editor, release: &[KeyId]) -> bool {
-        let own = self.session.config.extension(name).key;
-        let own = self.ids(&own);
-        let ours = if own.is_empty() { release } else { &own };
-        let keys = editor.catalog().index_keys(name);
-        keys.is_some_and(|keys| keys.keyids.iter().any(|id| ours.contains(id)))
-    }
+/// Whether a key that is there signs the index of an extension.
+fn is_ours(attempt: &Attempt<'_, '_>, name: &ExtensionName) -> bool {
+    let ours = ids(attempt, &attempt.config.index_sources(name));
+    let keys = attempt.editor.catalog().index_keys(name);
+    keys.is_some_and(|keys| keys.keyids.iter().any(|id| ours.contains(id)))
+}
 
-    /// The ids of the keys that are there.
-    fn ids(&self, sources: &[KeySource]) -> Vec<KeyId> {
-        let key = |source| self.session.ring.public_key(source).ok();
-        sources
-            .iter()
-            .filter_map(key)
-            .map(|key| key.canonical_id())
-            .collect()
-    }
+/// The ids of the keys that are there.
+fn ids(attempt: &Attempt<'_, '_>, sources: &[KeySource]) -> Vec<KeyId> {
+    let key = |source| attempt.ring.public_key(source).ok();
+    sources
+        .iter()
+        .filter_map(key)
+        .map(|key| key.canonical_id())
+        .collect()
 }

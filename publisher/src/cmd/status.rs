@@ -13,7 +13,7 @@ use crate::config::Span;
 use crate::context::{Context, Outcome, Verdict};
 use crate::draft::DraftError;
 use crate::failure::Failure;
-use crate::published::Published;
+use crate::published::{LookUp, Published};
 use crate::session::Session;
 
 /// What `status` takes.
@@ -29,8 +29,25 @@ struct Document {
     location: String,
     roles: Vec<Expiry>,
     extensions: Vec<Extension>,
+    /// Extensions that hosts can not install, since those who may sign their index have not.
+    without_index: Vec<Without>,
     /// The roles that expire too soon.
     expiring: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Without {
+    name: ExtensionName,
+    reason: String,
+}
+
+impl Without {
+    fn new(name: &ExtensionName, reason: &str) -> Self {
+        Self {
+            name: name.clone(),
+            reason: reason.to_owned(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -88,8 +105,19 @@ fn look(
         roles.insert(1, expiry("targets", &**targets, now));
     }
     let mut extensions = Vec::new();
+    let mut without = Vec::new();
     for name in published.extensions() {
-        let index = published.index(&name)?;
+        let index = match published.look_up(&name)? {
+            LookUp::Index(index) => index,
+            LookUp::Unpublished => {
+                without.push(Without::new(&name, "nothing is published of it yet"));
+                continue;
+            }
+            LookUp::Disowned(error) => {
+                without.push(Without::new(&name, &error.to_string()));
+                continue;
+            }
+        };
         let said = ExtensionIndex::read(&name, &index).map_err(DraftError::from)?;
         extensions.push(Extension {
             newest: said.images.first().map(|image| image.version.clone()),
@@ -111,6 +139,7 @@ fn look(
         location,
         roles,
         extensions,
+        without_index: without,
         expiring,
     })
 }
@@ -161,6 +190,9 @@ fn text(document: &Document, within: Option<Span>) -> String {
             "{name:<width$}  {newest:<20}  {images:>6}  {}",
             left(&extension.index)
         );
+    }
+    for Without { name, reason } in &document.without_index {
+        let _ = writeln!(text, "{name:<width$}  no index: {reason}");
     }
     if !document.expiring.is_empty() {
         let within = within

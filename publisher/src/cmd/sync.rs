@@ -33,8 +33,7 @@ pub struct Args {
 /// # Errors
 /// When an image may not be published, or nothing can be.
 pub fn run(context: &Context, args: Args) -> Outcome {
-    let mut session = Session::open(context)?;
-    session.config.zstd_level = args.words.zstd_level.unwrap_or(session.config.zstd_level);
+    let session = Session::open(context)?;
     let images = images(&args.directory)?;
     if images.is_empty() {
         context.ui.warn(format_args!(
@@ -49,10 +48,10 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         ..args.words.request()?
     };
     let mut intake = Intake::new(context, &session, store.as_ref(), request);
-    let report = session.reconcile(context, store.as_ref(), |published, editor, arrivals| {
+    let report = session.reconcile(context, store.as_ref(), |attempt| {
         for image in &images {
-            if !intake.is_known_to_be_published(image, published, editor)? {
-                intake.take(image, published, editor, arrivals)?;
+            if !intake.is_known_to_be_published(image, attempt)? {
+                intake.take(image, attempt)?;
             }
         }
         Ok(())

@@ -5,6 +5,7 @@
 //! - What it names (keys, the location) is relative to its own directory.
 
 pub mod edit;
+mod office;
 mod span;
 mod template;
 
@@ -17,6 +18,7 @@ use sysext_formats::catalog::{ExtensionInfo, SCHEMA};
 use sysext_formats::name::{CatalogId, Channel, ExtensionName, NamePattern};
 use url::Url;
 
+pub use self::office::{Office, OfficeError};
 pub use self::span::{Span, SpanError};
 pub use self::template::{Profile, Template};
 use crate::signer::KeySource;
@@ -85,11 +87,11 @@ pub enum TransportChoice {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Keys {
-    /// Signs indexes, and with most profiles the table of contents.
-    #[serde(deserialize_with = "one_or_many")]
+    /// Signs indexes, and with most profiles the table of contents; nobody here where the catalog is somebody else's.
+    #[serde(default, deserialize_with = "one_or_many")]
     pub release: Vec<KeySource>,
-    /// Signs snapshot and timestamp.
-    #[serde(deserialize_with = "one_or_many")]
+    /// Signs snapshot and timestamp; nobody here where the catalog is somebody else's.
+    #[serde(default, deserialize_with = "one_or_many")]
     pub online: Vec<KeySource>,
     /// Sign the root.
     #[serde(default, deserialize_with = "one_or_many")]
@@ -247,6 +249,26 @@ impl Config {
             ));
         }
         Ok(config)
+    }
+
+    /// The key sources of an office, as they are configured: an extension may have none of its own.
+    #[must_use]
+    pub fn sources(&self, office: &Office) -> Vec<KeySource> {
+        match office {
+            Office::Root => self.keys.root.clone(),
+            Office::Release => self.keys.release.clone(),
+            Office::Online => self.keys.online.clone(),
+            Office::Extension(name) => self.extension(name).key,
+        }
+    }
+
+    /// The key sources that sign the index of an extension: its own, or those of the release key.
+    #[must_use]
+    pub fn index_sources(&self, name: &ExtensionName) -> Vec<KeySource> {
+        match self.extension(name).key {
+            own if own.is_empty() => self.keys.release.clone(),
+            own => own,
+        }
     }
 
     /// What is said about an extension; nothing where it has no table.

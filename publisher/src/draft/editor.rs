@@ -33,6 +33,7 @@ pub struct Editor {
     pub(super) touched: Touched,
     pub(super) renewed: Renewed,
     pub(super) order: RootOrder,
+    pub(super) lost: bool,
     pub(super) proposed: PendingDocuments,
     pub(super) images: BTreeMap<FileName, ExtensionName>,
     /// `x-sysext` of `targets.json`, once something of it was needed, and whether it differs from what stands there.
@@ -58,6 +59,7 @@ impl Editor {
             touched: Touched::default(),
             renewed: Renewed::default(),
             order: RootOrder::First,
+            lost: false,
             proposed: PendingDocuments::default(),
             images: BTreeMap::new(),
             info: None,
@@ -258,6 +260,7 @@ impl Editor {
             before: self.before,
             catalog: self.catalog,
             order: self.order,
+            lost: self.lost,
             proposed: self.proposed,
             touched: self.touched,
             changes: Vec::new(),

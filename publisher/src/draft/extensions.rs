@@ -34,14 +34,22 @@ impl Editor {
         let summary = info.summary.clone();
         self.insert_delegation(name, keys, Threshold::ONE)?;
         self.summarize(name, &summary)?;
-        // A name that was there before goes on counting: a host never takes a lower version.
-        let listed = self
-            .catalog
-            .snapshot
-            .role(name.as_str())
-            .map(|meta| meta.version);
+        self.begin_index(name, info)
+    }
+
+    /// Begins an index that lists nothing. A name that was there before goes on counting: a host never takes a lower
+    /// version.
+    ///
+    /// # Errors
+    /// When its version can not be counted up.
+    pub fn begin_index(
+        &mut self,
+        name: &ExtensionName,
+        info: ExtensionInfo,
+    ) -> Result<(), DraftError> {
+        let listed = self.catalog.snapshot.role(name.as_str());
         let version = match listed {
-            Some(version) => next(version, name.as_str())?,
+            Some(listed) => next(listed.version, name.as_str())?,
             None => MetadataVersion::ONE,
         };
         let index = Targets {

@@ -7,65 +7,13 @@
 //! - A threshold that its keys can not reach is never written.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 
 use sysext_formats::key::{KeyId, PublicKey};
-use sysext_formats::name::{ExtensionName, NameError};
+use sysext_formats::name::ExtensionName;
 use sysext_formats::role::{RoleKeys, Root, Threshold};
 
 use super::{DraftError, Editor, RootOrder};
-
-/// Whose keys are changed, in a vendor's words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Office {
-    /// Those who may change the root; with the profile `team` also the table of contents.
-    Root,
-    /// Those who publish: the table of contents, and every index that has no keys of its own.
-    Release,
-    /// Those who sign snapshot and timestamp.
-    Online,
-    /// Those who sign one index.
-    Extension(ExtensionName),
-}
-
-/// A text that is no office.
-#[derive(Debug, thiserror::Error)]
-#[error("{text:?} is none of root, release and online, and no extension: {source}")]
-pub struct OfficeError {
-    text: String,
-    source: NameError,
-}
-
-impl FromStr for Office {
-    type Err = OfficeError;
-
-    fn from_str(text: &str) -> Result<Self, OfficeError> {
-        match text {
-            "root" => Ok(Self::Root),
-            "release" => Ok(Self::Release),
-            "online" => Ok(Self::Online),
-            name => {
-                let extension = name.parse().map_err(|source| OfficeError {
-                    text: name.to_owned(),
-                    source,
-                });
-                extension.map(Self::Extension)
-            }
-        }
-    }
-}
-
-impl fmt::Display for Office {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Root => "root",
-            Self::Release => "release",
-            Self::Online => "online",
-            Self::Extension(name) => name.as_str(),
-        })
-    }
-}
+use crate::config::Office;
 
 /// A change of keys.
 #[derive(Debug, Clone, PartialEq)]
@@ -185,6 +133,7 @@ impl Editor {
         release: &[KeyId],
         lost: bool,
     ) -> Result<(), DraftError> {
+        self.lost |= lost;
         let concerned = self.concerned(office, edit, release);
         let again = self.signed_again(office, edit, release);
         let by_root = self.catalog.targets_by_root();

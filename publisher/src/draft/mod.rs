@@ -32,7 +32,7 @@ pub use self::change::Change;
 pub use self::difference::{Difference, differences};
 pub use self::editor::{Editor, Standing};
 pub use self::first::{First, FirstKeys};
-pub use self::keys::{KeyEdit, Office, OfficeError};
+pub use self::keys::KeyEdit;
 pub use self::pending::{DocumentId, Need, PendingDocument, PendingDocuments};
 
 /// The documents of a catalog, as plain data.
@@ -112,6 +112,8 @@ pub struct Draft {
     pub catalog: Catalog,
     /// When a new root becomes visible.
     pub order: RootOrder,
+    /// Whether keys that go are lost, and can not sign.
+    pub lost: bool,
     /// Documents that came with signatures, from a proposal.
     pub proposed: PendingDocuments,
     /// Which of them are new.

@@ -21,6 +21,7 @@ impl Editor {
         documents: PendingDocuments,
         lost: bool,
     ) -> Result<(), DraftError> {
+        self.lost |= lost;
         if let Some(root) = &documents.root {
             let new = root.unverified().clone();
             let old = &self.catalog.root;

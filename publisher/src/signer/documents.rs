@@ -80,10 +80,7 @@ impl Configured<'_> {
             DocumentId::Targets => contents(),
             DocumentId::Delegated(_) => match document.extension() {
                 None => contents(),
-                Some(name) => match self.config.extension(&name).key {
-                    own if own.is_empty() => keys.release.clone(),
-                    own => own,
-                },
+                Some(name) => self.config.index_sources(&name),
             },
         }
     }
@@ -105,6 +102,19 @@ impl Configured<'_> {
             named => named.to_vec(),
         };
         self.ring.at_hand(&keys, &sources, have)
+    }
+
+    /// The configured keys of a document whose public half is known without a passphrase.
+    #[must_use]
+    pub fn known(&self, document: &DocumentId) -> Vec<(KeySource, KeyId)> {
+        let known = |source: KeySource| {
+            let (key, _) = self.ring.describe(&source);
+            Some((source, key?.canonical_id()))
+        };
+        self.sources(document)
+            .into_iter()
+            .filter_map(known)
+            .collect()
     }
 }
 
@@ -222,9 +232,15 @@ fn check(
     Ok(())
 }
 
-fn failed((id, source): (DocumentId, SignError)) -> DraftSignError {
-    DraftSignError::Sign {
-        role: id.to_string(),
-        source,
+impl From<(DocumentId, SignError)> for DraftSignError {
+    fn from((id, source): (DocumentId, SignError)) -> Self {
+        Self::Sign {
+            role: id.to_string(),
+            source,
+        }
     }
+}
+
+fn failed(error: (DocumentId, SignError)) -> DraftSignError {
+    error.into()
 }

@@ -1,0 +1,104 @@
+//! Why a proposal can not be used.
+
+use std::path::PathBuf;
+
+use sysext_formats::json::JsonError;
+use sysext_formats::name::{CatalogId, FileName, NameError};
+use sysext_formats::sign::SignError;
+
+use crate::content::ContentError;
+
+/// Why a proposal can not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProposalError {
+    /// There is none.
+    #[error("there is no proposal at {}", .0.display())]
+    Missing(PathBuf),
+    /// It can not be read.
+    #[error(transparent)]
+    Read(#[from] sysext_durable::Error),
+    /// What was read is none.
+    #[error("{} is not a proposal: {source}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: Box<Self>,
+    },
+    /// Not JSON.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// JSON of another shape.
+    #[error(transparent)]
+    Shape(#[from] serde_json::Error),
+    /// From a later version of this program.
+    #[error("its schema is {0}, and this program knows schema 1")]
+    Schema(u64),
+    /// A role that has no name.
+    #[error("{role:?} is no role: {source}")]
+    Role {
+        /// The text.
+        role: String,
+        /// Why.
+        source: NameError,
+    },
+    /// A document that nobody proposes.
+    #[error("it holds a document of the role {0}, which only the online key signs")]
+    NotForPeople(String),
+    /// A document that is none.
+    #[error("{role}: {source}")]
+    Document {
+        /// The role.
+        role: String,
+        /// What is wrong.
+        source: SignError,
+    },
+    /// Nothing in it.
+    #[error("it changes nothing")]
+    Empty,
+    /// For somebody else.
+    #[error("the proposal is for the catalog {found}, and this is the configuration of {expected}")]
+    OtherCatalog {
+        /// The catalog of the configuration.
+        expected: CatalogId,
+        /// That of the proposal.
+        found: CatalogId,
+    },
+    /// Copies that are not of one proposal.
+    #[error("the copies do not hold the same documents: they are of two proposals")]
+    OtherDocuments,
+    /// A document of a published catalog that is not text.
+    #[error("{0} is not UTF-8 text")]
+    NotText(String),
+    /// An image that did not come along, or can not be read.
+    #[error("{}: {source}", path.display())]
+    Image {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// An image or a transport with other bytes than its index promises.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// A transport that can not be checked here.
+    #[error("{file} is a transport of the kind {kind}, which this version can not check")]
+    Transport {
+        /// The transport.
+        file: FileName,
+        /// Its kind.
+        kind: String,
+    },
+    /// An index that says something else about an image than the image itself.
+    #[error("{file}: its index says {field} = {promised}, the image itself {found}")]
+    Facts {
+        /// The image.
+        file: FileName,
+        /// The member.
+        field: &'static str,
+        /// What the index says.
+        promised: String,
+        /// What the image says.
+        found: String,
+    },
+}

@@ -1,0 +1,84 @@
+//! The images that come with a proposal.
+
+use std::path::Path;
+
+use sysext_formats::catalog::{Image, TransportKind};
+use sysext_formats::name::FileName;
+
+use super::ProposalError;
+use crate::arrival::{self, Arrival};
+use crate::candidate::{self, Overrides};
+use crate::content;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::intake;
+use crate::location::Store;
+
+/// Brings a new image and its transports from the folder of a proposal to `store`: looked at as if it were published from
+/// here, and held against what its index promises.
+///
+/// # Errors
+/// When something is not there, is not what is promised, or would hurt hosts.
+pub fn bring(
+    context: &Context,
+    folder: &Path,
+    image: &Image,
+    store: &dyn Store,
+) -> Result<Arrival, Failure> {
+    let folder = folder.join("images");
+    let open = |name: &FileName| {
+        let path = folder.join(name.as_str());
+        std::fs::File::open(&path).map_err(|source| ProposalError::Image { path, source })
+    };
+    content::check_image(open(&image.file)?, image).map_err(ProposalError::from)?;
+    for transport in &image.transports {
+        match &transport.kind {
+            TransportKind::Zstd => content::check_zstd(open(&transport.file)?, transport, image)
+                .map_err(ProposalError::from)?,
+            TransportKind::Unknown(kind) => {
+                return Err(ProposalError::Transport {
+                    file: transport.file.clone(),
+                    kind: kind.clone(),
+                }
+                .into());
+            }
+        }
+    }
+    let said = Overrides {
+        name: image.file.extension(),
+        version: Some(image.version.clone()),
+        architecture: Some(image.architecture.clone()),
+    };
+    let path = folder.join(image.file.as_str());
+    let (candidate, mut opened) = candidate::read_open(&path, open(&image.file)?, &said)?;
+    intake::vet(context, &candidate, &mut opened, &image.channels)?;
+    let differs = |field: &'static str, promised: String, found: String| ProposalError::Facts {
+        file: image.file.clone(),
+        field,
+        promised,
+        found,
+    };
+    if candidate.extension_release != image.extension_release {
+        return Err(differs(
+            "extension_release",
+            format!("{:?}", image.extension_release),
+            format!("{:?}", candidate.extension_release),
+        )
+        .into());
+    }
+    let facts = intake::facts(&candidate.facts);
+    if facts != image.image {
+        return Err(differs(
+            "image",
+            format!("{:?}", image.image),
+            format!("{facts:?}"),
+        )
+        .into());
+    }
+    Ok(arrival::bring_promised(
+        store,
+        &folder,
+        image,
+        &context.ui,
+    )?)
+}

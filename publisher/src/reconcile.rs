@@ -1,0 +1,276 @@
+//! Changing a catalog: read what is published, change it, publish, and start over when somebody else was faster.
+//!
+//! - Each attempt sees what is published then, and the configuration as it is then: a run that changes keys writes the new
+//!   source into it before it publishes, so whoever loses against it finds the key that may sign now.
+//! - Under `propose` the draft goes into a proposal instead, and nothing is published.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use sysext_formats::catalog::ExtensionInfo;
+use sysext_formats::digest::Sha256Digest;
+use sysext_formats::name::ExtensionName;
+use sysext_formats::role::MetadataVersion;
+use sysext_formats::workflow::{Cache as _, CachedFile, RemoteFile};
+
+use crate::config::Config;
+use crate::context::Context;
+use crate::draft::{Change, Draft, DraftError, Editor};
+use crate::failure::{Failure, Kind};
+use crate::location::{Location, Store};
+use crate::memory::{Documents, Memory};
+use crate::proposal::{self, Proposed};
+use crate::published::{LookUp, Published, PublishedError};
+use crate::selfcheck::{self, Before};
+use crate::session::Session;
+use crate::signer::{Configured, KeyRing, SignedDraft};
+use crate::staged::{Arrivals, StagedTree};
+use crate::upload::{self, UploadError, Uploaded};
+
+/// How often a run starts over when somebody else was faster.
+const ATTEMPTS: u32 = 5;
+
+/// What a run did.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Whether something was published or proposed, or would have been.
+    pub changed: bool,
+    /// Whether nothing was published because nothing was to be.
+    pub dry_run: bool,
+    /// What is new.
+    pub changes: Vec<Change>,
+    /// Where it was proposed, instead of being published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proposed: Option<Proposed>,
+}
+
+impl Report {
+    /// For people; `nothing` says why nothing was to be done.
+    #[must_use]
+    pub fn text(&self, nothing: &str) -> String {
+        let mut text: String = self
+            .changes
+            .iter()
+            .map(|change| format!("{change}\n"))
+            .collect();
+        match (self.changed, self.dry_run, &self.proposed) {
+            (false, _, _) => return format!("nothing to do: {nothing}\n"),
+            (true, true, _) => text.push_str("nothing was published (--dry-run)\n"),
+            (true, false, None) => text.push_str("published\n"),
+            (true, false, Some(proposed)) => text.push_str(&proposed.to_string()),
+        }
+        text
+    }
+}
+
+/// One attempt at a change.
+#[derive(Debug)]
+pub struct Attempt<'a, 'p> {
+    /// The configuration as it is now.
+    pub config: &'a Config,
+    /// The keys that it names.
+    pub ring: &'a KeyRing,
+    /// What is published now.
+    pub published: &'a mut Published<'p>,
+    /// Takes the change.
+    pub editor: &'a mut Editor,
+    /// The images at hand, which stay from attempt to attempt.
+    pub arrivals: &'a mut Arrivals,
+}
+
+impl Attempt<'_, '_> {
+    /// Hands the index of an extension to the editor: the published one, or an empty one where nothing is published yet.
+    ///
+    /// # Errors
+    /// When there is no such extension, or its index can not be gone on from.
+    pub fn load(&mut self, name: &ExtensionName) -> Result<(), Failure> {
+        if self.editor.has_index(name) {
+            return Ok(());
+        }
+        match self.look_up(name)? {
+            LookUp::Index(index) => self.editor.load_index(name, index),
+            LookUp::Unpublished => self.editor.begin_index(name, ExtensionInfo::default())?,
+            LookUp::Disowned(error) => {
+                return Err(Failure::of(Kind::Unverified, &error)
+                    .during(format!("what is published of {name} can not be gone on from"))
+                    .hint("its keys have changed since; --anew begins it again, and lists only what is added then"));
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`load`](Self::load), and where keys that may not sign it any more have signed what is published, an empty index:
+    /// nothing that they have signed is gone on from.
+    ///
+    /// # Errors
+    /// When there is no such extension, or its index is wrong otherwise.
+    pub fn load_anew(&mut self, name: &ExtensionName) -> Result<(), Failure> {
+        if self.editor.has_index(name) {
+            return Ok(());
+        }
+        match self.look_up(name)? {
+            LookUp::Disowned(_) => Ok(self.editor.begin_index(name, ExtensionInfo::default())?),
+            LookUp::Index(_) | LookUp::Unpublished => self.load(name),
+        }
+    }
+
+    /// What is published of an extension.
+    ///
+    /// # Errors
+    /// When there is no such extension, or its index is wrong.
+    pub fn look_up(&mut self, name: &ExtensionName) -> Result<LookUp, Failure> {
+        self.published.look_up(name).map_err(|error| match error {
+            PublishedError::NoSuchExtension { .. } => {
+                DraftError::UnknownExtension(name.clone()).into()
+            }
+            error => error.into(),
+        })
+    }
+}
+
+impl Session {
+    /// Changes the catalog as `edit` says, and publishes the result, or proposes it. `edit` is called again, with what is
+    /// published then, when somebody else was faster; it puts the images it adds into [`Attempt::arrivals`].
+    ///
+    /// # Errors
+    /// When what is published can not be verified, the change may not be made, or it can not be published.
+    pub fn reconcile(
+        &self,
+        context: &Context,
+        store: &dyn Store,
+        mut edit: impl FnMut(&mut Attempt<'_, '_>) -> Result<(), Failure>,
+    ) -> Result<Report, Failure> {
+        let base = match (&context.globals.base, &context.outbox) {
+            (None, None) => None,
+            _ => Some(self.base(context)?),
+        };
+        let base: &dyn Location = base.as_deref().unwrap_or(store);
+        let dry_run = context.globals.dry_run;
+        let mut arrivals = Arrivals::new();
+        let mut config = self.config.clone();
+        for attempt in 1..=ATTEMPTS {
+            let expected = upload::timestamp(store)?;
+            let mut published = self.published(context, base)?;
+            let catalog = published
+                .catalog()
+                .ok_or_else(|| Failure::new(Kind::Unverified, "targets.json is not there"))?;
+            let mut editor = Editor::new(catalog, context.now(), config.expires);
+            edit(&mut Attempt {
+                config: &config,
+                ring: &self.ring,
+                published: &mut published,
+                editor: &mut editor,
+                arrivals: &mut arrivals,
+            })?;
+            let Some(draft) = editor.finish()? else {
+                return Ok(Report {
+                    changed: false,
+                    dry_run,
+                    changes: Vec::new(),
+                    proposed: None,
+                });
+            };
+            let mut report = Report {
+                changed: true,
+                dry_run,
+                changes: draft.changes.clone(),
+                proposed: None,
+            };
+            if dry_run {
+                return Ok(report);
+            }
+            let roster = Configured {
+                config: &config,
+                ring: &self.ring,
+            };
+            if let Some(outbox) = &context.outbox {
+                let proposed = proposal::write(self, outbox, &draft, &roster, base, context)?;
+                for arrival in arrivals.values_mut() {
+                    arrival.publish()?;
+                }
+                report.proposed = Some(proposed);
+                return Ok(report);
+            }
+            let signed = match SignedDraft::new(draft, &roster) {
+                Ok(signed) => signed,
+                Err(error) => {
+                    let reread = self.reread(context)?;
+                    if attempt == ATTEMPTS || reread == config {
+                        return Err(error.into());
+                    }
+                    // Somebody changes keys just now.
+                    config = reread;
+                    continue;
+                }
+            };
+            let before = Before {
+                first_root: self.pinned_root(),
+                published: published.documents(),
+                location: Some(base),
+                now: context.now(),
+            };
+            match self.publish(store, signed, &mut arrivals, &before, expected)? {
+                Some(uploaded) => {
+                    remember(published.memory(), &uploaded, context);
+                    return Ok(report);
+                }
+                None if attempt < ATTEMPTS => {
+                    context
+                        .ui
+                        .say("somebody else has published meanwhile; starting over");
+                    std::thread::sleep(jitter(attempt));
+                    config = self.reread(context)?;
+                }
+                None => {}
+            }
+        }
+        Err(UploadError::Lost.into())
+    }
+
+    /// Puts a signed draft in place, checked as hosts will; `None` when somebody else was faster.
+    ///
+    /// # Errors
+    /// When a host would refuse it, or it can not be uploaded.
+    pub fn publish(
+        &self,
+        store: &dyn Store,
+        signed: SignedDraft,
+        arrivals: &mut Arrivals,
+        before: &Before<'_>,
+        expected: Option<Sha256Digest>,
+    ) -> Result<Option<Uploaded>, Failure> {
+        let tree = StagedTree::new(signed, arrivals, &self.descriptor()?)?;
+        let publishable = selfcheck::check(tree, before)?;
+        match upload::upload(store, publishable, expected, self.config.hashed_names) {
+            Ok(uploaded) => Ok(Some(uploaded)),
+            Err(UploadError::Lost) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What was just published was seen. It is published whether that can be remembered or not.
+pub(crate) fn remember(mut memory: Memory, uploaded: &Uploaded, context: &Context) {
+    for (file, bytes) in &uploaded.documents {
+        let (file, version) = match file {
+            RemoteFile::Root(version) => (CachedFile::Root, *version),
+            RemoteFile::Snapshot(Some(version)) => (CachedFile::Snapshot, *version),
+            RemoteFile::Timestamp => (CachedFile::Timestamp, MetadataVersion::ONE),
+            RemoteFile::Snapshot(None) | RemoteFile::Targets(..) => continue,
+        };
+        if let Err(error) = memory.save(&file, version, bytes) {
+            context.ui.warn(format_args!(
+                "what was published can not be remembered on this machine: {error}"
+            ));
+        }
+    }
+}
+
+/// A while that differs from run to run, so that two that met do not meet again.
+fn jitter(attempt: u32) -> Duration {
+    let mut random = [0; 2];
+    // Without random bytes the pauses are the same, and the lock still decides.
+    let _ = getrandom::fill(&mut random);
+    let share = u64::from(u16::from_le_bytes(random)) * 400 / u64::from(u16::MAX);
+    Duration::from_millis(u64::from(attempt) * (50 + share))
+}
