@@ -52,25 +52,26 @@ pub struct Globals {
 pub enum Command {
     /// Make keys, the first root and an empty catalog
     Init(cmd::init::Args),
-    /// Name the extensions that the catalog holds
-    #[command(subcommand)]
-    Extension(cmd::extension::Command),
-    /// Make and show keys
-    #[command(subcommand)]
-    Key(cmd::key::Command),
+    /// Publish into somebody else's catalog: write a configuration and a key for one extension of it
+    Join(cmd::join::Args),
+    /// A change to the catalog
+    #[command(flatten)]
+    Change(Change),
+    /// Make a change a proposal that others sign, instead of publishing it
+    Propose(cmd::propose::Args),
+    /// Show what a proposal changes, and add a signature to it
+    Sign(cmd::sign::Args),
+    /// Publish a proposal that everybody has signed
+    Publish(cmd::publish::Args),
+    /// Publish what the vendor of a delegated extension proposes
+    Accept(cmd::accept::Args),
     /// Make an image from a folder, or from plain programs
     Pack(cmd::pack::Args),
     /// Show what an image says about itself
     Inspect(cmd::inspect::Args),
     /// Say what in an image would hurt hosts
     Lint(cmd::lint::Args),
-    /// Publish images
-    Add(cmd::add::Args),
-    /// Publish every image in a folder that is not published yet
-    Sync(cmd::sync::Args),
-    /// Sign again what expires
-    Renew(cmd::renew::Args),
-    /// Show versions and expiry on one screen
+    /// Show versions and expiry on one screen, and who must still sign what
     Status(cmd::status::Args),
     /// Check a catalog as a host would, every image and transport
     Verify(cmd::verify::Args),
@@ -82,4 +83,27 @@ pub enum Command {
     /// Write the man pages into a directory
     #[command(hide = true)]
     Man(cmd::man::Args),
+}
+
+/// The subcommands that change what is published: each can be proposed, too.
+#[derive(Debug, Subcommand)]
+pub enum Change {
+    /// Name the extensions that the catalog holds
+    #[command(subcommand)]
+    Extension(cmd::extension::Command),
+    /// Make, show and change keys
+    #[command(subcommand)]
+    Key(cmd::key::Command),
+    /// Publish images
+    Add(cmd::add::Args),
+    /// Publish every image in a folder that is not published yet
+    Sync(cmd::sync::Args),
+    /// Sign again what expires
+    Renew(cmd::renew::Args),
+    /// Let somebody else publish an extension of this catalog
+    Delegate(cmd::delegate::Args),
+    /// End an extension: hosts keep what they run and are told why
+    Retire(cmd::retire::Args),
+    /// Tell hosts where the catalog is from now on
+    Move(cmd::relocate::Args),
 }

@@ -91,10 +91,12 @@ impl Context {
 
     /// The same, with changes proposed instead of published.
     #[must_use]
-    pub fn proposing(self, outbox: Outbox) -> Self {
+    pub fn proposing(&self, outbox: Outbox) -> Self {
         Self {
+            ui: self.ui,
+            globals: self.globals.clone(),
+            environment: self.environment,
             outbox: Some(outbox),
-            ..self
         }
     }
 

@@ -307,8 +307,13 @@ impl From<DraftSignError> for Failure {
 
 impl From<ProposalError> for Failure {
     fn from(error: ProposalError) -> Self {
+        let error = match error {
+            ProposalError::Location(error) => return error.into(),
+            error => error,
+        };
         let kind = match &error {
-            ProposalError::Read(_) => Kind::Failed,
+            ProposalError::NotServed { .. } => Kind::Host,
+            ProposalError::Read(_) | ProposalError::NoPlace(_) => Kind::Failed,
             ProposalError::OtherDocuments => Kind::Conflict,
             ProposalError::Content(_) | ProposalError::Facts { .. } => Kind::SelfCheck,
             _ => Kind::Usage,

@@ -32,6 +32,7 @@ pub mod pack;
 pub mod proposal;
 pub mod published;
 pub mod reconcile;
+pub mod recovery;
 pub mod selfcheck;
 pub mod serve;
 pub mod session;

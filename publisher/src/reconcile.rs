@@ -15,10 +15,10 @@ use sysext_formats::workflow::{Cache as _, CachedFile, RemoteFile};
 
 use crate::config::Config;
 use crate::context::Context;
-use crate::draft::{Change, Draft, DraftError, Editor};
+use crate::draft::{Change, DraftError, Editor};
 use crate::failure::{Failure, Kind};
 use crate::location::{Location, Store};
-use crate::memory::{Documents, Memory};
+use crate::memory::Memory;
 use crate::proposal::{self, Proposed};
 use crate::published::{LookUp, Published, PublishedError};
 use crate::selfcheck::{self, Before};

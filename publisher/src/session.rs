@@ -104,15 +104,11 @@ impl Session {
         })
     }
 
-    /// Reads and verifies what is published at `base`.
+    /// What this machine remembers of the catalog.
     ///
     /// # Errors
-    /// When it can not be verified, or is older than what this machine has seen.
-    pub fn published<'a>(
-        &self,
-        context: &Context,
-        base: &'a dyn Location,
-    ) -> Result<Published<'a>, Failure> {
+    /// When it can not be read.
+    pub fn memory(&self, context: &Context) -> Result<Memory, Failure> {
         let unchecked = |why: &dyn std::fmt::Display| {
             context.ui.warn(format_args!(
                 "whether the host has gone back in time was not checked: {why}"
@@ -134,7 +130,19 @@ impl Session {
                 None
             }
         };
-        let memory = Memory::open(self.pinned_root.clone(), directory)?;
+        Ok(Memory::open(self.pinned_root.clone(), directory)?)
+    }
+
+    /// Reads and verifies what is published at `base`.
+    ///
+    /// # Errors
+    /// When it can not be verified, or is older than what this machine has seen.
+    pub fn published<'a>(
+        &self,
+        context: &Context,
+        base: &'a dyn Location,
+    ) -> Result<Published<'a>, Failure> {
+        let memory = self.memory(context)?;
         Published::read(base, memory, context.now()).map_err(|error| {
             let went_back = error.is_rollback();
             let failure = Failure::from(error);
@@ -159,7 +167,7 @@ impl Session {
         })?;
         Ok(descriptor(
             &self.config,
-            first.version(),
+            first.version,
             Sha256Digest::of(&self.pinned_root),
         ))
     }

@@ -1,21 +1,29 @@
 //! One file per subcommand: its arguments, and `run`.
 
+pub mod accept;
 pub mod add;
 pub mod completions;
+pub mod delegate;
 pub mod extension;
 pub mod init;
 pub mod inspect;
+pub mod join;
 pub mod key;
 pub mod lint;
 pub mod man;
 pub mod pack;
+pub mod propose;
+pub mod publish;
+pub mod relocate;
 pub mod renew;
+pub mod retire;
 pub mod serve;
+pub mod sign;
 pub mod status;
 pub mod sync;
 pub mod verify;
 
-use crate::cli::Command;
+use crate::cli::{Change, Command};
 use crate::context::{Context, Outcome};
 
 /// Runs one subcommand.
@@ -25,18 +33,32 @@ use crate::context::{Context, Outcome};
 pub fn run(context: &Context, command: Command) -> Outcome {
     match command {
         Command::Init(args) => init::run(context, args),
-        Command::Extension(command) => extension::run(context, command),
-        Command::Key(command) => key::run(context, command),
+        Command::Join(args) => join::run(context, &args),
+        Command::Change(change) => run_change(context, change),
+        Command::Propose(args) => propose::run(context, args),
+        Command::Sign(args) => sign::run(context, &args),
+        Command::Publish(args) => publish::run(context, &args),
+        Command::Accept(args) => accept::run(context, &args),
         Command::Pack(args) => pack::run(context, args),
         Command::Inspect(args) => inspect::run(context, args),
         Command::Lint(args) => lint::run(context, args),
-        Command::Add(args) => add::run(context, args),
-        Command::Sync(args) => sync::run(context, args),
-        Command::Renew(args) => renew::run(context, args),
         Command::Status(args) => status::run(context, args),
         Command::Verify(args) => verify::run(context, args),
         Command::Serve(args) => serve::run(context, args),
         Command::Completions(args) => completions::run(context, &args),
         Command::Man(args) => man::run(context, &args),
+    }
+}
+
+fn run_change(context: &Context, change: Change) -> Outcome {
+    match change {
+        Change::Extension(command) => extension::run(context, command),
+        Change::Key(command) => key::run(context, command),
+        Change::Add(args) => add::run(context, args),
+        Change::Sync(args) => sync::run(context, args),
+        Change::Renew(args) => renew::run(context, args),
+        Change::Delegate(args) => delegate::run(context, &args),
+        Change::Retire(args) => retire::run(context, &args),
+        Change::Move(args) => relocate::run(context, &args),
     }
 }

@@ -5,6 +5,7 @@
 //! - What it names (keys, the location) is relative to its own directory.
 
 pub mod edit;
+mod guest;
 mod office;
 mod span;
 mod template;
@@ -18,6 +19,7 @@ use sysext_formats::catalog::{ExtensionInfo, SCHEMA};
 use sysext_formats::name::{CatalogId, Channel, ExtensionName, NamePattern};
 use url::Url;
 
+pub use self::guest::Guest;
 pub use self::office::{Office, OfficeError};
 pub use self::span::{Span, SpanError};
 pub use self::template::{Profile, Template};
@@ -30,7 +32,7 @@ pub const ROOT_FILE: &str = "root.json";
 const MAX_CONFIG: u64 = 16 << 20;
 
 /// What the vendor decided.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Config {
     /// What hosts call the catalog.
@@ -84,7 +86,7 @@ pub enum TransportChoice {
 }
 
 /// Where the keys are. Of several sources for one role, those that are there are used until enough have signed.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Keys {
     /// Signs indexes, and with most profiles the table of contents; nobody here where the catalog is somebody else's.
@@ -127,7 +129,7 @@ impl Default for Expires {
 }
 
 /// What is said about an extension.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Extension {
     /// Its own key; empty for the release key.

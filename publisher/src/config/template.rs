@@ -122,7 +122,7 @@ timestamp = \"{timestamp_span}\"
 }
 
 /// An extension's table, with every member.
-fn extension_table(name: &ExtensionName) -> String {
+pub(super) fn extension_table(name: &ExtensionName) -> String {
     // A bare key may not hold a dot.
     let key = if name.as_str().contains('.') {
         format!("\"{name}\"")

@@ -82,101 +82,118 @@ impl KeyEdit {
     }
 }
 
-impl Editor {
-    /// The extensions whose indexes such a change makes necessary to sign again: they must be handed in first.
-    /// `release` are the configured release keys, which count where the root keys sign the table of contents.
+/// A change of who may sign.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyChange {
+    /// Whose keys.
+    pub office: Office,
+    /// What happens to them, one after the other.
+    pub edits: Vec<KeyEdit>,
+    /// The configured release keys, which count where the root keys sign the table of contents.
+    pub release: Vec<KeyId>,
+    /// Whether the keys that go can not sign any more.
+    pub lost: bool,
+    /// Whether the index of the extension is left unsigned: whoever has the new key hands one in.
+    pub revoke: bool,
+}
+
+impl KeyChange {
+    /// The key that goes.
     #[must_use]
-    pub fn signed_again(
-        &self,
-        office: &Office,
-        edit: &KeyEdit,
-        release: &[KeyId],
-    ) -> Vec<ExtensionName> {
-        let again = match edit {
-            KeyEdit::Add(_) => return Vec::new(),
-            KeyEdit::Remove(_) | KeyEdit::Replace { .. } | KeyEdit::Threshold(_) => {
-                self.concerned(office, edit, release)
-            }
-        };
-        let listed = |name: &ExtensionName| self.catalog.snapshot.role(name.as_str()).is_some();
-        again.into_iter().filter(listed).collect()
+    pub fn goes(&self) -> Option<&KeyId> {
+        self.edits.iter().find_map(KeyEdit::goes)
+    }
+}
+
+impl Editor {
+    /// The extensions whose indexes such a change makes necessary to sign again: they must be handed in first, as far as
+    /// there is an index.
+    #[must_use]
+    pub fn signed_again(&self, change: &KeyChange) -> Vec<ExtensionName> {
+        let only_adds = change.edits.iter().all(|edit| matches!(edit, KeyEdit::Add(_)));
+        if only_adds || change.revoke {
+            return Vec::new();
+        }
+        self.concerned(change)
     }
 
     /// The extensions whose delegation changes.
-    fn concerned(&self, office: &Office, edit: &KeyEdit, release: &[KeyId]) -> Vec<ExtensionName> {
+    fn concerned(&self, change: &KeyChange) -> Vec<ExtensionName> {
         let release: BTreeSet<&KeyId> = match self.catalog.targets_by_root() {
-            true => release.iter().collect(),
+            true => change.release.iter().collect(),
             false => self.catalog.root.roles.targets.keyids.iter().collect(),
         };
         let is_concerned = |name: &ExtensionName| {
             let keys = self.catalog.index_keys(name);
-            keys.is_some_and(|keys| match edit.goes() {
+            keys.is_some_and(|keys| match change.goes() {
                 Some(id) => keys.keyids.contains(id),
                 None => keys.keyids.iter().any(|id| release.contains(id)),
             })
         };
-        match office {
+        match &change.office {
             Office::Root | Office::Online => Vec::new(),
             Office::Release => self.catalog.extensions().filter(is_concerned).collect(),
             Office::Extension(name) => vec![name.clone()],
         }
     }
 
-    /// Changes who may sign. `lost` says that the old keys can not sign any more.
+    /// Changes who may sign.
     ///
     /// # Errors
     /// When there is no such key, or too few would be left.
-    pub fn edit_keys(
-        &mut self,
-        office: &Office,
-        edit: &KeyEdit,
-        release: &[KeyId],
-        lost: bool,
-    ) -> Result<(), DraftError> {
-        self.lost |= lost;
-        let concerned = self.concerned(office, edit, release);
-        let again = self.signed_again(office, edit, release);
+    pub fn edit_keys(&mut self, change: &KeyChange) -> Result<(), DraftError> {
+        self.lost |= change.lost;
+        let concerned = self.concerned(change);
+        let again = self.signed_again(change);
         let by_root = self.catalog.targets_by_root();
         let old_root = self.catalog.root.clone();
-        match office {
-            Office::Root => self.edit_root(edit, |root| match by_root {
-                true => vec![
-                    ("root", &mut root.roles.root),
-                    ("targets", &mut root.roles.targets),
-                ],
-                false => vec![("root", &mut root.roles.root)],
-            })?,
-            Office::Online => self.edit_root(edit, |root| {
-                let roles = &mut root.roles;
-                vec![
-                    ("snapshot", &mut roles.snapshot),
-                    ("timestamp", &mut roles.timestamp),
-                ]
-            })?,
-            // With the profile `team` only indexes are signed by it.
-            Office::Release if by_root => {}
-            Office::Release => {
-                self.edit_root(edit, |root| vec![("targets", &mut root.roles.targets)])?;
+        for edit in &change.edits {
+            match &change.office {
+                Office::Root => self.edit_root(edit, |root| match by_root {
+                    true => vec![
+                        ("root", &mut root.roles.root),
+                        ("targets", &mut root.roles.targets),
+                    ],
+                    false => vec![("root", &mut root.roles.root)],
+                })?,
+                Office::Online => self.edit_root(edit, |root| {
+                    let roles = &mut root.roles;
+                    vec![
+                        ("snapshot", &mut roles.snapshot),
+                        ("timestamp", &mut roles.timestamp),
+                    ]
+                })?,
+                // With the profile `team` only indexes are signed by it.
+                Office::Release if by_root => {}
+                Office::Release => {
+                    self.edit_root(edit, |root| vec![("targets", &mut root.roles.targets)])?;
+                }
+                Office::Extension(_) => {}
             }
-            Office::Extension(_) => {}
-        }
-        for name in &concerned {
-            self.edit_delegation(name, edit)?;
+            for name in &concerned {
+                self.edit_delegation(name, edit)?;
+            }
         }
         let (old, new) = (&old_root.roles, &self.catalog.root.roles);
         let freshness = (&old.snapshot, &old.timestamp) != (&new.snapshot, &new.timestamp);
         let contents = old.targets != new.targets;
+        let delegations_changed = self.touched.targets;
         if freshness {
             (self.renewed.snapshot, self.renewed.timestamp) = (true, true);
         }
         if contents {
             self.touch_targets()?;
         }
-        if (freshness || contents) && !lost && old_root.expires > self.now {
+        if (freshness || contents) && !change.lost && old_root.expires > self.now {
             self.order = RootOrder::Last;
         }
-        for name in again {
-            self.touch_index(&name)?;
+        if contents || delegations_changed {
+            for name in again {
+                // One of which nothing is published yet has nothing to be signed.
+                if self.has_index(&name) {
+                    self.touch_index(&name)?;
+                }
+            }
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ pub use self::change::Change;
 pub use self::difference::{Difference, differences};
 pub use self::editor::{Editor, Standing};
 pub use self::first::{First, FirstKeys};
-pub use self::keys::KeyEdit;
+pub use self::keys::{KeyChange, KeyEdit};
 pub use self::pending::{DocumentId, Need, PendingDocument, PendingDocuments};
 
 /// The documents of a catalog, as plain data.

@@ -34,6 +34,8 @@ pub enum Place {
     HashedImage(Sha256Digest, FileName),
     /// `catalog.toml`.
     Descriptor,
+    /// `proposal.json`, in the folder of a proposal.
+    Proposal,
 }
 
 impl Place {
@@ -45,6 +47,7 @@ impl Place {
             Self::Image(name) => (Some("images"), name.to_string()),
             Self::HashedImage(digest, name) => (Some("images"), format!("{digest}.{name}")),
             Self::Descriptor => (None, "catalog.toml".to_owned()),
+            Self::Proposal => (None, crate::proposal::FILE.to_owned()),
         }
     }
 }

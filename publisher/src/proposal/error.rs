@@ -7,6 +7,7 @@ use sysext_formats::name::{CatalogId, FileName, NameError};
 use sysext_formats::sign::SignError;
 
 use crate::content::ContentError;
+use crate::location::LocationError;
 
 /// Why a proposal can not be used.
 #[derive(Debug, thiserror::Error)]
@@ -67,9 +68,6 @@ pub enum ProposalError {
     /// Copies that are not of one proposal.
     #[error("the copies do not hold the same documents: they are of two proposals")]
     OtherDocuments,
-    /// A document of a published catalog that is not text.
-    #[error("{0} is not UTF-8 text")]
-    NotText(String),
     /// An image that did not come along, or can not be read.
     #[error("{}: {source}", path.display())]
     Image {
@@ -101,4 +99,18 @@ pub enum ProposalError {
         /// What the image says.
         found: String,
     },
+    /// The server of a proposal does not have it.
+    #[error("{location} has no {file}")]
+    NotServed {
+        /// The URL.
+        location: String,
+        /// What is missing.
+        file: String,
+    },
+    /// The server failed.
+    #[error(transparent)]
+    Location(#[from] LocationError),
+    /// There is no place for what is fetched.
+    #[error("a folder for what is fetched can not be made")]
+    NoPlace(#[source] std::io::Error),
 }

@@ -1,11 +1,9 @@
 //! The images that come with a proposal.
 
-use std::path::Path;
-
 use sysext_formats::catalog::{Image, TransportKind};
 use sysext_formats::name::FileName;
 
-use super::ProposalError;
+use super::{ProposalError, Source};
 use crate::arrival::{self, Arrival};
 use crate::candidate::{self, Overrides};
 use crate::content;
@@ -14,18 +12,18 @@ use crate::failure::Failure;
 use crate::intake;
 use crate::location::Store;
 
-/// Brings a new image and its transports from the folder of a proposal to `store`: looked at as if it were published from
+/// Brings a new image and its transports from a proposal to `store`: looked at as if it were published from
 /// here, and held against what its index promises.
 ///
 /// # Errors
 /// When something is not there, is not what is promised, or would hurt hosts.
 pub fn bring(
     context: &Context,
-    folder: &Path,
+    source: &Source,
     image: &Image,
     store: &dyn Store,
 ) -> Result<Arrival, Failure> {
-    let folder = folder.join("images");
+    let folder = source.images(image)?;
     let open = |name: &FileName| {
         let path = folder.join(name.as_str());
         std::fs::File::open(&path).map_err(|source| ProposalError::Image { path, source })

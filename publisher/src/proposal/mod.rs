@@ -16,6 +16,7 @@ mod error;
 mod file;
 mod images;
 mod recorder;
+mod source;
 mod standing;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use sysext_formats::time::UtcTime;
 
 pub use self::error::ProposalError;
 pub use self::images::bring;
+pub use self::source::Source;
 pub use self::recorder::Published as PublishedDocuments;
 pub use self::standing::{Standing, standing};
 use crate::config::Config;
@@ -45,7 +47,7 @@ use crate::signer::{Configured, DraftSignError, SignerError};
 /// The name of the proposal in its folder.
 pub const FILE: &str = "proposal.json";
 /// Bytes of a proposal that are read at most: a table of contents and the indexes of hundreds of extensions.
-pub const MAX_PROPOSAL: u64 = 64 << 20;
+const MAX_PROPOSAL: u64 = 64 << 20;
 
 /// A proposed change.
 #[derive(Debug, Clone)]
@@ -242,30 +244,6 @@ impl Proposal {
             Failure::from(error).during("the proposal can not be published")
         })
     }
-}
-
-/// A proposal by what a person types: its folder, or the file itself. Signed copies are files.
-///
-/// # Errors
-/// When it is not there, or not one.
-pub fn read(path: &Path) -> Result<Proposal, ProposalError> {
-    let (folder, name) = if path.is_dir() {
-        (path, FILE.to_owned())
-    } else {
-        let name = path.file_name().and_then(|name| name.to_str());
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        (parent, name.unwrap_or_default().to_owned())
-    };
-    let missing = || ProposalError::Missing(path.to_owned());
-    let dir = Dir::open_existing(folder)?.ok_or_else(missing)?;
-    let bytes = dir.read(&name, MAX_PROPOSAL)?.ok_or_else(missing)?;
-    Proposal::parse(&bytes).map_err(|source| ProposalError::Malformed {
-        path: path.to_owned(),
-        source: Box::new(source),
-    })
 }
 
 type Texts = BTreeMap<String, String>;

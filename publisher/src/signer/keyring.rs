@@ -36,6 +36,13 @@ impl Signers {
         Self(keys.into_iter().map(|key| key as Rc<dyn Signer>).collect())
     }
 
+    /// Whose they are.
+    #[must_use]
+    pub fn ids(&self) -> Vec<KeyId> {
+        let ids = self.0.iter().map(|signer| signer.public_key());
+        ids.map(PublicKey::canonical_id).collect()
+    }
+
     /// As [`SignedDocument::new`](sysext_formats::sign::SignedDocument::new) takes them.
     #[must_use]
     pub fn refs(&self) -> Vec<&dyn Signer> {

@@ -7,7 +7,7 @@
 pub mod progress;
 
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -17,6 +17,9 @@ use crate::failure::Failure;
 /// The schema of every JSON document that commands print.
 pub const JSON_SCHEMA: u64 = 1;
 
+/// Bytes of an answer that are read.
+const MAX_ANSWER: u64 = 64;
+
 /// What is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -24,6 +27,17 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
+}
+
+/// What a person answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Go on.
+    Yes,
+    /// Do not; also when the terminal went away.
+    No,
+    /// There is no terminal to ask at.
+    NobodyThere,
 }
 
 /// Where the program talks.
@@ -81,6 +95,22 @@ impl Ui {
     /// Says what somebody should look at.
     pub fn warn(&self, text: impl Display) {
         let _ = writeln!(io::stderr().lock(), "warning: {text}");
+    }
+
+    /// Asks whoever sits at the terminal.
+    #[must_use]
+    pub fn ask(&self, question: &str) -> Answer {
+        let stdin = io::stdin();
+        if !(stdin.is_terminal() && io::stderr().is_terminal()) {
+            return Answer::NobodyThere;
+        }
+        let _ = write!(io::stderr().lock(), "{question} [y/N] ");
+        let mut line = String::new();
+        let answered = stdin.lock().take(MAX_ANSWER).read_line(&mut line);
+        match (answered, line.trim()) {
+            (Ok(_), "y" | "Y" | "yes" | "Yes") => Answer::Yes,
+            _ => Answer::No,
+        }
     }
 
     /// Says why the command failed.

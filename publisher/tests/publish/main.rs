@@ -1,6 +1,7 @@
 //! Whole runs of the program, as vendors and their CI make them, in directories that are thrown away.
 
 #[cfg(test)]
+mod changes;
 mod common;
 #[cfg(test)]
 mod faults;

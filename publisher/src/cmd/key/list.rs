@@ -1,112 +1,13 @@
-//! `key`: makes and shows keys. Secrets are never shown.
-
-use std::path::PathBuf;
+//! `key list`: the configured keys, and what each may sign.
 
 use serde::Serialize;
 use serde_json::json;
 use sysext_formats::key::{KeyId, PublicKey};
-use sysext_formats::sign::Signer as _;
 
 use crate::context::{Context, Outcome, Verdict};
 use crate::draft::Catalog;
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
-use crate::signer::{
-    KeyRing, KeySource, NewKey, SignerError, new_key_encryption, public_pem, read_public_file,
-};
-
-/// What `key` does.
-#[derive(Debug, clap::Subcommand)]
-pub enum Command {
-    /// Make a key: a private file, and a public one beside it
-    Generate(Generate),
-    /// List the configured keys, and what each may sign
-    List,
-    /// Show the public half of a key
-    Show(Show),
-}
-
-/// What `key generate` takes.
-#[derive(Debug, clap::Args)]
-pub struct Generate {
-    /// The private file; the public one has the ending .pub
-    file: PathBuf,
-    /// Write it without a passphrase
-    #[arg(long)]
-    unencrypted: bool,
-}
-
-/// What `key show` takes.
-#[derive(Debug, clap::Args)]
-pub struct Show {
-    /// A key file, private or public, or a source such as env:VARIABLE
-    key: String,
-}
-
-/// Runs it.
-///
-/// # Errors
-/// When a key can not be made or read.
-pub fn run(context: &Context, command: Command) -> Outcome {
-    match command {
-        Command::Generate(args) => generate(context, &args),
-        Command::List => list(context),
-        Command::Show(args) => show(context, &args),
-    }
-}
-
-fn generate(context: &Context, args: &Generate) -> Outcome {
-    let key = NewKey::generate(&args.file)?;
-    if let Some(path) = key.exists() {
-        return Err(Failure::usage(format!(
-            "{} is there already, and is not overwritten",
-            path.display()
-        )));
-    }
-    let id = key.secret.public_key().canonical_id();
-    if !context.globals.dry_run {
-        let encryption =
-            new_key_encryption(context, !args.unencrypted, &args.file.display().to_string())?;
-        key.write(encryption.borrowed())?;
-    }
-    let document =
-        json!({"changed": true, "file": key.path, "public": key.public_path(), "id": id});
-    context.ui.data("key generate", &document, || {
-        format!("{} {}\n", id, key.path.display())
-    });
-    Ok(Verdict::Good)
-}
-
-fn show(context: &Context, args: &Show) -> Outcome {
-    let key = match args.key.parse::<KeySource>() {
-        Ok(source) => KeyRing::new(context).public_key(&source)?,
-        Err(_) => {
-            let path = PathBuf::from(&args.key);
-            let public = if path.extension().is_some_and(|extension| extension == "pub") {
-                path.clone()
-            } else {
-                path.with_extension("pub")
-            };
-            match read_public_file(&public)? {
-                Some(key) => key,
-                None if path == public => return Err(SignerError::Missing(path).into()),
-                // Named relative to where the person is, not to the configuration.
-                None => {
-                    crate::signer::read_key_file(&path, &crate::signer::Passphrases::of(context))?
-                        .public_key()
-                        .clone()
-                }
-            }
-        }
-    };
-    let (id, pem) = (key.canonical_id(), public_pem(&key)?);
-    context.ui.data(
-        "key show",
-        &json!({"id": id, "pem": pem, "key": key}),
-        || format!("{id}\n{pem}"),
-    );
-    Ok(Verdict::Good)
-}
 
 #[derive(Serialize)]
 struct Listed {
@@ -117,7 +18,11 @@ struct Listed {
     signs: Vec<String>,
 }
 
-fn list(context: &Context) -> Outcome {
+/// Runs it.
+///
+/// # Errors
+/// When the catalog can not be read.
+pub(super) fn run(context: &Context) -> Outcome {
     let session = Session::open(context)?;
     let base = session.base(context)?;
     let published = session.published(context, base.as_ref())?;

@@ -1,0 +1,453 @@
+//! `key add`, `remove`, `replace`, `threshold`: who may sign what.
+//!
+//! The new source stands in the configuration before anything is published, and the old one goes afterwards: a run that
+//! meets this one finds a key that may sign, whichever of the two was faster.
+
+use std::path::Path;
+
+use sysext_formats::key::{KeyId, PublicKey};
+use sysext_formats::name::ExtensionName;
+use sysext_formats::role::{MetadataVersion, RoleKeys, Threshold};
+
+use crate::config::edit::{self, Edit};
+use crate::config::{Config, Office};
+use crate::context::{Context, Outcome, Verdict};
+use crate::draft::{Catalog, DraftError, KeyChange, KeyEdit};
+use crate::failure::Failure;
+use crate::published::LookUp;
+use crate::reconcile::{Attempt, Report};
+use crate::recovery;
+use crate::session::Session;
+use crate::signer::{KeyRing, KeySource, SignerError, read_public_file};
+
+/// What every change takes.
+#[derive(Debug, clap::Args)]
+pub struct Whose {
+    /// Whose keys: root, release, online, or an extension
+    #[arg(long = "for", value_name = "ROLE")]
+    office: Office,
+    /// The old keys are lost and can not sign any more
+    #[arg(long)]
+    lost: bool,
+    /// Of an extension: do not sign its index again; hosts refuse it until whoever has the new key hands one in
+    #[arg(long)]
+    revoke: bool,
+}
+
+/// What `key add` takes.
+#[derive(Debug, clap::Args)]
+pub struct Add {
+    #[command(flatten)]
+    whose: Whose,
+    /// The new key: file:PATH, env:VARIABLE, cmd:PROGRAM ARGUMENTS, or the .pub file of somebody else's
+    #[arg(long, value_name = "SOURCE")]
+    key: String,
+    /// How many keys must sign from now on
+    #[arg(long, value_name = "N")]
+    threshold: Option<u64>,
+}
+
+/// What `key remove` takes.
+#[derive(Debug, clap::Args)]
+pub struct Remove {
+    #[command(flatten)]
+    whose: Whose,
+    /// The key: its id or the beginning of it, its source, or its .pub file
+    #[arg(value_name = "KEY")]
+    old: String,
+    /// How many keys must sign from now on
+    #[arg(long, value_name = "N")]
+    threshold: Option<u64>,
+}
+
+/// What `key replace` takes.
+#[derive(Debug, clap::Args)]
+pub struct Replace {
+    #[command(flatten)]
+    whose: Whose,
+    /// The new key: file:PATH, env:VARIABLE, cmd:PROGRAM ARGUMENTS, or the .pub file of somebody else's
+    #[arg(long, value_name = "SOURCE")]
+    key: String,
+    /// The key that goes, where there are several: its id or the beginning of it, its source, or its .pub file
+    #[arg(long, value_name = "KEY")]
+    old: Option<String>,
+    /// Of the online key: go on from this version of the snapshot, whatever was published after it with a stolen key
+    #[arg(long, value_name = "VERSION")]
+    snapshot: Option<u64>,
+}
+
+/// What `key threshold` takes.
+#[derive(Debug, clap::Args)]
+pub struct SetThreshold {
+    #[command(flatten)]
+    whose: Whose,
+    /// How many keys must sign from now on
+    #[arg(value_name = "N")]
+    threshold: u64,
+}
+
+/// What shall be done, in words that the published catalog gives a meaning.
+struct Wish<'a> {
+    whose: &'a Whose,
+    new: Option<NewKey>,
+    old: Option<&'a str>,
+    replace: bool,
+    threshold: Option<Threshold>,
+    snapshot: Option<MetadataVersion>,
+}
+
+/// A key that comes.
+struct NewKey {
+    public: PublicKey,
+    /// Its source, where its private half is here.
+    source: Option<String>,
+}
+
+/// Adds a key.
+///
+/// # Errors
+/// When it can not be read, or the catalog not be changed.
+pub(super) fn add(context: &Context, args: &Add) -> Outcome {
+    run(
+        context,
+        &Wish {
+            whose: &args.whose,
+            new: Some(new_key(context, &args.key)?),
+            old: None,
+            replace: false,
+            threshold: threshold_of(args.threshold)?,
+            snapshot: None,
+        },
+    )
+}
+
+/// Takes a key away.
+///
+/// # Errors
+/// When there is no such key, or the catalog can not be changed.
+pub(super) fn remove(context: &Context, args: &Remove) -> Outcome {
+    run(
+        context,
+        &Wish {
+            whose: &args.whose,
+            new: None,
+            old: Some(&args.old),
+            replace: false,
+            threshold: threshold_of(args.threshold)?,
+            snapshot: None,
+        },
+    )
+}
+
+/// Replaces a key.
+///
+/// # Errors
+/// When there is no such key, or the catalog can not be changed.
+pub(super) fn replace(context: &Context, args: &Replace) -> Outcome {
+    if args.snapshot.is_some() && args.whose.office != Office::Online {
+        return Err(Failure::usage(
+            "--snapshot is about the online key, which signs snapshots",
+        ));
+    }
+    let version = |number| {
+        MetadataVersion::new(number)
+            .ok_or_else(|| Failure::usage("--snapshot 0: versions begin with 1"))
+    };
+    run(
+        context,
+        &Wish {
+            whose: &args.whose,
+            new: Some(new_key(context, &args.key)?),
+            old: args.old.as_deref(),
+            replace: true,
+            threshold: None,
+            snapshot: args.snapshot.map(version).transpose()?,
+        },
+    )
+}
+
+/// Sets a threshold.
+///
+/// # Errors
+/// When the keys can not reach it, or the catalog can not be changed.
+pub(super) fn threshold(context: &Context, args: &SetThreshold) -> Outcome {
+    run(
+        context,
+        &Wish {
+            whose: &args.whose,
+            new: None,
+            old: None,
+            replace: false,
+            threshold: threshold_of(Some(args.threshold))?,
+            snapshot: None,
+        },
+    )
+}
+
+fn run(context: &Context, wish: &Wish<'_>) -> Outcome {
+    let office = &wish.whose.office;
+    if wish.whose.revoke && !matches!(office, Office::Extension(_)) {
+        return Err(Failure::usage(
+            "--revoke is about the keys of an extension: the other roles are signed again at once",
+        ));
+    }
+    let source = wish.new.as_ref().and_then(|new| new.source.clone());
+    let there = Config::read(&context.globals.config)?;
+    let is_new = |source: &String| {
+        let sources = there.sources(office);
+        !sources.iter().any(|other| other.to_string() == *source)
+    };
+    let added: Vec<_> = source
+        .filter(is_new)
+        .map(|source| Edit::AddSource {
+            office: office.clone(),
+            source,
+        })
+        .into_iter()
+        .collect();
+    let session = Session::open_edited(context, added.clone())?;
+    let store = session.store(context)?;
+    let config = &context.globals.config;
+    if !context.globals.dry_run {
+        edit::save(config, &added)?;
+    }
+    let mut gone = None;
+    let report = match wish.snapshot {
+        Some(version) => recovery::replace_online_key(context, &session, store.as_ref(), version, |catalog| {
+            let change = wish.change(catalog, session_ids(&session))?;
+            gone = change.goes().cloned();
+            Ok(change)
+        }),
+        None => session.reconcile(context, store.as_ref(), |attempt| {
+            let release = ids(attempt.ring, &attempt.config.keys.release);
+            let change = wish.change(attempt.editor.catalog(), release)?;
+            gone = change.goes().cloned();
+            load(attempt, &change)?;
+            Ok(attempt.editor.edit_keys(&change)?)
+        }),
+    };
+    let report = match report {
+        Ok(report) => report,
+        Err(failure) => {
+            // As it was: the new key may sign nothing.
+            if !context.globals.dry_run {
+                edit::save(config, &undone(&added))?;
+            }
+            return Err(failure);
+        }
+    };
+    // A proposal is signed by the old key yet, and nothing may be published of it.
+    if let (false, None, Some(gone)) = (report.dry_run, &report.proposed, gone) {
+        edit::save(config, &without(&session, office, &gone))?;
+    }
+    context.ui.data("key", &report, || {
+        let mut text = report.text("the keys are these already");
+        text.push_str(&advice(wish, &report));
+        text
+    });
+    Ok(Verdict::Good)
+}
+
+impl Wish<'_> {
+    /// The change, with the keys that the catalog has.
+    fn change(&self, catalog: &Catalog, release: Vec<KeyId>) -> Result<KeyChange, Failure> {
+        let office = &self.whose.office;
+        let keys = keys_of(catalog, office, &release)?;
+        let old = match (self.old, self.replace) {
+            (Some(text), _) => Some(resolve(office, text, &keys)?),
+            (None, false) => None,
+            (None, true) => Some(the_only(office, &keys)?),
+        };
+        let mut edits = Vec::new();
+        match (old, &self.new) {
+            (Some(old), Some(new)) => edits.push(KeyEdit::Replace {
+                old,
+                new: new.public.clone(),
+            }),
+            (Some(old), None) => edits.push(KeyEdit::Remove(old)),
+            (None, Some(new)) => edits.push(KeyEdit::Add(new.public.clone())),
+            (None, None) => {}
+        }
+        if let Some(threshold) = self.threshold {
+            // What goes must not leave too few, what comes must be there before it counts.
+            let at = if self.new.is_some() { edits.len() } else { 0 };
+            edits.insert(at, KeyEdit::Threshold(threshold));
+        }
+        Ok(KeyChange {
+            office: office.clone(),
+            edits,
+            release,
+            lost: self.whose.lost,
+            revoke: self.whose.revoke,
+        })
+    }
+}
+
+/// Hands the indexes to the editor that are signed again.
+fn load(attempt: &mut Attempt<'_, '_>, change: &KeyChange) -> Result<(), Failure> {
+    for name in attempt.editor.signed_again(change) {
+        if let LookUp::Index(index) = attempt.look_up(&name)? {
+            attempt.editor.load_index(&name, index);
+        }
+    }
+    Ok(())
+}
+
+fn keys_of(catalog: &Catalog, office: &Office, release: &[KeyId]) -> Result<Vec<KeyId>, Failure> {
+    let roles = &catalog.root.roles;
+    let of = |keys: &RoleKeys| keys.keyids.clone();
+    Ok(match office {
+        Office::Root => of(&roles.root),
+        Office::Online => of(&roles.timestamp),
+        Office::Release if catalog.targets_by_root() => release.to_vec(),
+        Office::Release => of(&roles.targets),
+        Office::Extension(name) => {
+            let keys = catalog.index_keys(name);
+            of(keys.ok_or_else(|| DraftError::UnknownExtension(name.clone()))?)
+        }
+    })
+}
+
+/// The key that a person means, out of those that there are.
+fn resolve(office: &Office, text: &str, keys: &[KeyId]) -> Result<KeyId, Failure> {
+    let shown: Vec<_> = keys.iter().map(KeyId::short).collect();
+    let file = Path::new(text.strip_prefix("file:").unwrap_or(text));
+    let public = if file.extension().is_some_and(|extension| extension == "pub") {
+        file.to_owned()
+    } else {
+        file.with_extension("pub")
+    };
+    let wanted = match read_public_file(&public) {
+        Ok(Some(key)) => key.canonical_id().to_string(),
+        _ => text.to_owned(),
+    };
+    let found: Vec<_> = keys
+        .iter()
+        .filter(|id| id.as_str().starts_with(&wanted) && !wanted.is_empty())
+        .collect();
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err(Failure::usage(format!(
+            "no key of {office} is {text:?}; there are {}",
+            shown.join(", ")
+        ))
+        .hint("`sysext-publish key list` shows which keys sign what")),
+        many => Err(Failure::usage(format!(
+            "{} keys of {office} begin with {text:?}: {}",
+            many.len(),
+            shown.join(", ")
+        ))
+        .hint("write more of the id")),
+    }
+}
+
+fn the_only(office: &Office, keys: &[KeyId]) -> Result<KeyId, Failure> {
+    match keys {
+        [one] => Ok(one.clone()),
+        many => {
+            let shown: Vec<_> = many.iter().map(KeyId::short).collect();
+            Err(Failure::usage(format!(
+                "{office} has {} keys: {}",
+                many.len(),
+                shown.join(", ")
+            ))
+            .hint("--old says which of them goes"))
+        }
+    }
+}
+
+fn new_key(context: &Context, text: &str) -> Result<NewKey, Failure> {
+    if text.ends_with(".pub") && !text.starts_with("cmd:") {
+        let path = Path::new(text.strip_prefix("file:").unwrap_or(text));
+        let public = read_public_file(path)?.ok_or_else(|| SignerError::Missing(path.to_owned()))?;
+        return Ok(NewKey {
+            public,
+            source: None,
+        });
+    }
+    let source: KeySource = text.parse().map_err(|error| {
+        Failure::of(crate::failure::Kind::Usage, &error)
+    })?;
+    Ok(NewKey {
+        public: KeyRing::new(context).public_key(&source)?,
+        source: Some(source.to_string()),
+    })
+}
+
+fn threshold_of(number: Option<u64>) -> Result<Option<Threshold>, Failure> {
+    let checked = |number| {
+        Threshold::new(number).ok_or_else(|| Failure::usage("a threshold of 0: one is the least"))
+    };
+    number.map(checked).transpose()
+}
+
+/// The ids of those sources that are here.
+fn ids(ring: &KeyRing, sources: &[KeySource]) -> Vec<KeyId> {
+    let key = |source| ring.public_key(source).ok();
+    let keys = sources.iter().filter_map(key);
+    keys.map(|key| key.canonical_id()).collect()
+}
+
+fn session_ids(session: &Session) -> Vec<KeyId> {
+    ids(&session.ring, &session.config.keys.release)
+}
+
+fn undone(added: &[Edit]) -> Vec<Edit> {
+    let undo = |edit: &Edit| match edit {
+        Edit::AddSource { office, source } => Some(Edit::RemoveSource {
+            office: office.clone(),
+            source: source.clone(),
+        }),
+        _ => None,
+    };
+    added.iter().filter_map(undo).collect()
+}
+
+/// The configuration without the sources of a key that has gone.
+fn without(session: &Session, office: &Office, gone: &KeyId) -> Vec<Edit> {
+    let sources = match office {
+        Office::Extension(name) => session.config.index_sources(name),
+        office => session.config.sources(office),
+    };
+    let is_gone = |source: &KeySource| {
+        let (key, _) = session.ring.describe(source);
+        key.is_some_and(|key| key.canonical_id() == *gone)
+    };
+    let gone = sources.into_iter().filter(is_gone);
+    gone.map(|source| Edit::RemoveSource {
+        office: office.clone(),
+        source: source.to_string(),
+    })
+    .collect()
+}
+
+/// What else there is to do.
+fn advice(wish: &Wish<'_>, report: &Report) -> String {
+    if !report.changed || report.dry_run || report.proposed.is_some() {
+        return String::new();
+    }
+    let mut text = String::new();
+    if let Some(new) = &wish.new {
+        match &new.source {
+            Some(source) if source.starts_with("env:") => {
+                text.push_str(&format!("put the new key where {source} comes from\n"));
+            }
+            _ => {}
+        }
+    }
+    match (&wish.whose.office, wish.whose.revoke) {
+        (Office::Extension(name), true) => text.push_str(&awaited(name)),
+        (Office::Root, _) => text.push_str(
+            "root.json beside the configuration stays: hosts and this machine walk from it to the new root\n",
+        ),
+        _ => {}
+    }
+    text
+}
+
+fn awaited(name: &ExtensionName) -> String {
+    format!(
+        "hosts refuse the index of {name} until one that the new key has signed is published: \
+         `sysext-publish accept PROPOSAL`, or `add --anew` where the key is here\n"
+    )
+}
