@@ -375,7 +375,14 @@ mod tests {
         let store = Directory::create(&path.with_file_name("public")).unwrap();
         let file = "a_1_noarch.raw".parse().unwrap();
         let ui = Ui::new(Format::Text, true);
-        bring(&store, path, identity, &file, Transports::of(&config(transports), None), &ui)
+        bring(
+            &store,
+            path,
+            identity,
+            &file,
+            Transports::of(&config(transports), None),
+            &ui,
+        )
     }
 
     #[test]

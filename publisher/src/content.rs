@@ -114,12 +114,7 @@ impl<R: Read> Hashing<R> {
         }
     }
 
-    fn check(
-        self,
-        file: &FileName,
-        length: u64,
-        sha256: Sha256Digest,
-    ) -> Result<(), ContentError> {
+    fn check(self, file: &FileName, length: u64, sha256: Sha256Digest) -> Result<(), ContentError> {
         if self.length != length {
             return Err(ContentError::Length {
                 file: file.clone(),

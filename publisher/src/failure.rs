@@ -320,12 +320,10 @@ impl From<ProposalError> for Failure {
         };
         let failure = Self::of(kind, &error);
         match error {
-            ProposalError::Missing(_) => {
-                failure.hint("`sysext-publish propose COMMAND` makes one")
-            }
-            ProposalError::OtherCatalog { .. } => {
-                failure.hint("run this where that catalog's sysext-publish.toml is, or name it with --config")
-            }
+            ProposalError::Missing(_) => failure.hint("`sysext-publish propose COMMAND` makes one"),
+            ProposalError::OtherCatalog { .. } => failure.hint(
+                "run this where that catalog's sysext-publish.toml is, or name it with --config",
+            ),
             ProposalError::Image { .. } => {
                 failure.hint("the folder images/ of a proposal goes with it")
             }

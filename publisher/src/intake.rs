@@ -111,11 +111,7 @@ impl<'a> Intake<'a> {
     ///
     /// # Errors
     /// When it is no image that may be published, or conflicts with what is.
-    pub fn take(
-        &mut self,
-        path: &Path,
-        attempt: &mut Attempt<'_, '_>,
-    ) -> Result<(), Failure> {
+    pub fn take(&mut self, path: &Path, attempt: &mut Attempt<'_, '_>) -> Result<(), Failure> {
         let Prepared {
             identity,
             candidate,

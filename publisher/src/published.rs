@@ -178,7 +178,9 @@ impl<'a> Published<'a> {
             Err(RefreshError::Trust(TrustError::NotInSnapshot { role })) if is_its(&role) => {
                 Ok(LookUp::Unpublished)
             }
-            Err(RefreshError::Trust(TrustError::Verify(error))) if error.is_about_signatures_of(name.as_str()) => {
+            Err(RefreshError::Trust(TrustError::Verify(error)))
+                if error.is_about_signatures_of(name.as_str()) =>
+            {
                 Ok(LookUp::Disowned(error))
             }
             Err(source) => Err(PublishedError::Refresh {

@@ -11,7 +11,7 @@ use sysext_formats::role::{
 };
 use sysext_formats::sign::Pending;
 use sysext_formats::trust::{Clock, ExpiryPolicy, RootStage, TrustError};
-use sysext_formats::verify::{Authority, VerifyError, Verified, verify};
+use sysext_formats::verify::{Authority, Verified, VerifyError, verify};
 use sysext_formats::workflow::{CachedFile, RemoteFile};
 
 use crate::context::Context;
@@ -160,8 +160,7 @@ fn rebuild(
         });
     };
     let file = RemoteFile::Targets(None, Some(version));
-    let targets: Verified<Targets> =
-        read(store, &file, limits.targets, &root.targets_authority())?;
+    let targets: Verified<Targets> = read(store, &file, limits.targets, &root.targets_authority())?;
     Ok(Catalog {
         targets: (*targets).clone(),
         timestamp: Timestamp {

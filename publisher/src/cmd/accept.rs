@@ -33,9 +33,9 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
     let proposal = super::sign::read(&session, &source)?;
     refuse_more_than_indexes(&proposal)?;
     let report = super::publish::publish(context, &session, &proposal, &source)?;
-    context.ui.data("accept", &report, || {
-        report.text("it is published already")
-    });
+    context
+        .ui
+        .data("accept", &report, || report.text("it is published already"));
     Ok(Verdict::Good)
 }
 

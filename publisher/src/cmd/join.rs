@@ -116,8 +116,10 @@ fn descriptor(location: &dyn Location) -> Result<Descriptor, Failure> {
         )
     })?;
     Descriptor::parse(&bytes).map_err(|error| {
-        Failure::of(Kind::Unverified, &error)
-            .during(format!("catalog.toml at {} can not be used", location.name()))
+        Failure::of(Kind::Unverified, &error).during(format!(
+            "catalog.toml at {} can not be used",
+            location.name()
+        ))
     })
 }
 
@@ -130,9 +132,8 @@ fn first_root(
     let version: MetadataVersion = descriptor.root_version;
     let place = Place::Metadata(RemoteFile::Root(version));
     let bytes = location.read(&place, Limits::default().root)?;
-    let bytes = bytes.ok_or_else(|| {
-        Failure::new(Kind::Host, format!("{} has no {place}", location.name()))
-    })?;
+    let bytes = bytes
+        .ok_or_else(|| Failure::new(Kind::Host, format!("{} has no {place}", location.name())))?;
     let found = Sha256Digest::of(&bytes);
     if found != fingerprint {
         return Err(Failure::new(

@@ -26,13 +26,15 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     if let Change::Key(command) = &args.change
         && !command.changes_catalog()
     {
-        return Err(Failure::usage(
-            "this command changes nothing that others would have to sign",
-        )
-        .hint("run it without `propose`"));
+        return Err(
+            Failure::usage("this command changes nothing that others would have to sign")
+                .hint("run it without `propose`"),
+        );
     }
     if let Change::Extension(super::extension::Command::List) = &args.change {
-        return Err(Failure::usage("`extension list` changes nothing").hint("run it without `propose`"));
+        return Err(
+            Failure::usage("`extension list` changes nothing").hint("run it without `propose`")
+        );
     }
     let outbox = Outbox {
         directory: args.output,

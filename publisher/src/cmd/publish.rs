@@ -78,7 +78,10 @@ fn is_published(proposal: &Proposal, attempt: &mut Attempt<'_, '_>) -> Result<bo
     }
     for name in proposal.extensions() {
         let role = RoleName::from(&name);
-        let new = documents.delegated.get(&role).map(|index| index.unverified());
+        let new = documents
+            .delegated
+            .get(&role)
+            .map(|index| index.unverified());
         let there = attempt.editor.catalog().index_keys(&name).is_some();
         if !there {
             return Ok(false);

@@ -13,7 +13,11 @@ use crate::session::Session;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where hosts read the catalog from now on; the first is tried first
-    #[arg(value_name = "URL", required_unless_present = "clear", conflicts_with = "clear")]
+    #[arg(
+        value_name = "URL",
+        required_unless_present = "clear",
+        conflicts_with = "clear"
+    )]
     urls: Vec<Url>,
     /// Do not tell hosts anything about its place any more
     #[arg(long)]
@@ -45,7 +49,9 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
     context.ui.data("move", &report, || {
         let mut text = report.text("hosts are told so already");
         if report.changed && !report.dry_run && !args.clear {
-            text.push_str("serve the catalog at the old place, too, until hosts have read this there\n");
+            text.push_str(
+                "serve the catalog at the old place, too, until hosts have read this there\n",
+            );
         }
         text
     });

@@ -26,7 +26,10 @@ pub struct Args {
 /// When there is no such extension, or its key does not sign.
 pub fn run(context: &Context, args: &Args) -> Outcome {
     if args.successor.as_ref() == Some(&args.name) {
-        return Err(Failure::usage(format!("{} can not succeed itself", args.name)));
+        return Err(Failure::usage(format!(
+            "{} can not succeed itself",
+            args.name
+        )));
     }
     let retired = Retired {
         reason: args.reason.clone(),

@@ -71,7 +71,12 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
     }
     let by: Vec<String> = signing
         .iter()
-        .flat_map(|(id, signers)| signers.ids().into_iter().map(move |key| format!("{id} with the key {}", key.short())))
+        .flat_map(|(id, signers)| {
+            signers
+                .ids()
+                .into_iter()
+                .map(move |key| format!("{id} with the key {}", key.short()))
+        })
         .collect();
     if by.is_empty() {
         return nothing(context, &before);
@@ -86,8 +91,10 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
             Answer::Yes => {}
             Answer::No => return Err(Failure::new(Kind::Failed, "nothing was signed")),
             Answer::NobodyThere => {
-                return Err(Failure::usage("nobody is there to be asked whether to sign this")
-                    .hint("--yes signs without asking"));
+                return Err(
+                    Failure::usage("nobody is there to be asked whether to sign this")
+                        .hint("--yes signs without asking"),
+                );
             }
         }
     }

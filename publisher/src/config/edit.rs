@@ -50,9 +50,11 @@ pub fn apply(text: &str, edits: &[Edit]) -> Result<String, TomlError> {
                     sources.push(source.clone());
                 }
             }),
-            Edit::RemoveSource { office, source } => edit_sources(&mut document, office, |sources| {
-                sources.retain(|other| other != source);
-            }),
+            Edit::RemoveSource { office, source } => {
+                edit_sources(&mut document, office, |sources| {
+                    sources.retain(|other| other != source);
+                })
+            }
             Edit::Urls(urls) => {
                 let urls: Array = urls.iter().map(Url::as_str).collect();
                 set(document.as_table_mut(), "url", urls.into());
@@ -210,7 +212,8 @@ mod tests {
 
     #[test]
     fn key_sources_come_and_go_where_they_stand() {
-        let text = "[keys]\nrelease = \"env:R\" # CI\nonline = \"env:O\"\n\n[extension.a]\nkey = \"\"\n";
+        let text =
+            "[keys]\nrelease = \"env:R\" # CI\nonline = \"env:O\"\n\n[extension.a]\nkey = \"\"\n";
         let add = |office: &str, source: &str| Edit::AddSource {
             office: office.parse().unwrap(),
             source: source.to_owned(),
@@ -232,7 +235,11 @@ mod tests {
         let own = after(text, add("a", "env:A"));
         assert!(own.contains("key = [\"env:R\", \"env:A\"]\n"), "{own}");
         assert!(after(&own, remove("a", "env:R")).contains("key = \"env:A\"\n"));
-        for same in [remove("a", "env:R"), add("online", "env:O"), remove("root", "env:X")] {
+        for same in [
+            remove("a", "env:R"),
+            add("online", "env:O"),
+            remove("root", "env:X"),
+        ] {
             assert_eq!(after(text, same.clone()), text, "{same:?}");
         }
     }

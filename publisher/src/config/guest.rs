@@ -64,7 +64,8 @@ mod tests {
             key: Path::new("keys/ci/k3s.pem"),
         }
         .text();
-        let config: Config = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let config: Config =
+            toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(config.index_sources(&name).len(), 1);
         assert!(config.keys.release.is_empty() && config.keys.online.is_empty());
     }

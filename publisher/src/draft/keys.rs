@@ -110,7 +110,10 @@ impl Editor {
     /// there is an index.
     #[must_use]
     pub fn signed_again(&self, change: &KeyChange) -> Vec<ExtensionName> {
-        let only_adds = change.edits.iter().all(|edit| matches!(edit, KeyEdit::Add(_)));
+        let only_adds = change
+            .edits
+            .iter()
+            .all(|edit| matches!(edit, KeyEdit::Add(_)));
         if only_adds || change.revoke {
             return Vec::new();
         }

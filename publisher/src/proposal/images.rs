@@ -66,17 +66,7 @@ pub fn bring(
     }
     let facts = intake::facts(&candidate.facts);
     if facts != image.image {
-        return Err(differs(
-            "image",
-            format!("{:?}", image.image),
-            format!("{facts:?}"),
-        )
-        .into());
+        return Err(differs("image", format!("{:?}", image.image), format!("{facts:?}")).into());
     }
-    Ok(arrival::bring_promised(
-        store,
-        &folder,
-        image,
-        &context.ui,
-    )?)
+    Ok(arrival::bring_promised(store, &folder, image, &context.ui)?)
 }

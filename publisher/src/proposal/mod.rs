@@ -30,8 +30,8 @@ use sysext_formats::time::UtcTime;
 
 pub use self::error::ProposalError;
 pub use self::images::bring;
-pub use self::source::Source;
 pub use self::recorder::Published as PublishedDocuments;
+pub use self::source::Source;
 pub use self::standing::{Standing, standing};
 use crate::config::Config;
 use crate::context::{Context, Outbox};
@@ -119,11 +119,10 @@ pub fn write(
         }
     }
     if **published.stage().timestamp() != draft.before.timestamp {
-        return Err(Failure::new(
-            Kind::Host,
-            "somebody has published while this was drafted",
-        )
-        .hint("propose it again"));
+        return Err(
+            Failure::new(Kind::Host, "somebody has published while this was drafted")
+                .hint("propose it again"),
+        );
     }
     let all = standing(draft, &documents, keys)?;
     let proposal = Proposal {

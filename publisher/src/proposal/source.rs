@@ -57,8 +57,8 @@ impl Source {
     pub fn of_url(mut url: Url) -> Result<Self, ProposalError> {
         let folder = url.path().trim_end_matches(FILE).to_owned();
         url.set_path(&folder);
-        let temp = tempfile::TempDir::with_prefix("sysext-publish-")
-            .map_err(ProposalError::NoPlace)?;
+        let temp =
+            tempfile::TempDir::with_prefix("sysext-publish-").map_err(ProposalError::NoPlace)?;
         let images = Dir::create_all(temp.path(), 0o700)?.create_subdir("images", 0o700)?;
         Ok(Self {
             folder: temp.path().to_owned(),

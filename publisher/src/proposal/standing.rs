@@ -62,8 +62,10 @@ pub fn standing(
             continue;
         };
         let needs = draft.needs(&id);
-        let complete =
-            !needs.is_empty() && needs.iter().all(|need| document.check(&need.authority).is_ok());
+        let complete = !needs.is_empty()
+            && needs
+                .iter()
+                .all(|need| document.check(&need.authority).is_ok());
         let sources = keys.known(&id);
         let needs = needs.iter().map(|need| {
             let has_signed = |key: &&KeyId| {
@@ -98,16 +100,16 @@ impl Standing {
     #[must_use]
     pub fn changes(&self) -> String {
         let difference = &self.difference;
-        let mut text = format!(
-            "{} becomes version {}, good until {}{}\n",
-            difference.role,
-            difference.version,
-            difference.expires,
-            difference
-                .expires_before
-                .map(|before| format!(" (was {before})"))
-                .unwrap_or_default()
-        );
+        let (role, version, expires) = (&difference.role, difference.version, difference.expires);
+        let mut text = match difference.expires_before {
+            None => format!("{role} comes to be as version {version}, good until {expires}\n"),
+            Some(before) if before == expires => {
+                format!("{role} becomes version {version}; its expiry stays {expires}\n")
+            }
+            Some(before) => format!(
+                "{role} becomes version {version}; its expiry moves from {before} to {expires}\n"
+            ),
+        };
         // Writing to a string does not fail.
         for change in &difference.changes {
             let _ = writeln!(text, "  {change}");

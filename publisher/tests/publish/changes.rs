@@ -1,5 +1,7 @@
 //! Who may sign what, changed: every kind of key, by one person and by several apart.
 
+use sysext_formats::digest::Sha256Digest;
+
 use crate::common::Vendor;
 
 /// A new key file, without a passphrase; its source.
@@ -23,7 +25,9 @@ fn is_good(vendor: &Vendor) {
 #[test]
 fn every_key_of_a_catalog_is_replaced_one_after_the_other() {
     let vendor = Vendor::with_catalog();
-    vendor.run(&["extension", "add", "own", "--own-key", "--unencrypted"]).ends(0);
+    vendor
+        .run(&["extension", "add", "own", "--own-key", "--unencrypted"])
+        .ends(0);
     let images = [vendor.image("hello", "1"), vendor.image("own", "1")];
     vendor.run(&["add", &images[0], &images[1]]).ends(0);
     for (office, old) in [
@@ -45,11 +49,15 @@ fn every_key_of_a_catalog_is_replaced_one_after_the_other() {
         .says(&["root has 2 keys", "--old"]);
     let old = "keys/offline/root-1.pem";
     vendor
-        .run(&["key", "replace", "--for", "root", "--old", old, "--key", &new])
+        .run(&[
+            "key", "replace", "--for", "root", "--old", old, "--key", &new,
+        ])
         .ends(0);
     std::fs::remove_file(vendor.path(old)).unwrap();
     is_good(&vendor);
-    let again = vendor.run(&["key", "threshold", "--for", "root", "2"]).ends(0);
+    let again = vendor
+        .run(&["key", "threshold", "--for", "root", "2"])
+        .ends(0);
     assert!(again.out.contains("2"), "{}", again.out);
     is_good(&vendor);
     vendor
@@ -87,10 +95,17 @@ fn what_is_signed_apart_is_published_once_everybody_has() {
         .ends(6)
         .says(&["none of the keys that are here", "--key SOURCE"]);
     let signed_by = |number: usize| {
-        let source = format!("file:{}", away.path().join(format!("root-{number}.pem")).display());
+        let source = format!(
+            "file:{}",
+            away.path().join(format!("root-{number}.pem")).display()
+        );
         let output = format!("signed-{number}.json");
         let words = ["sign", "p", "--key", &source, "-o", &output];
-        vendor.run(&words).ends(2).says(&["--yes", "tool comes to be"]);
+        vendor.run(&words).ends(2).says(&[
+            "--yes",
+            "new extension tool",
+            "tool comes to be as version 1",
+        ]);
         let run = vendor.run(&[words.as_slice(), &["--yes"]].concat()).ends(0);
         (output, run.out)
     };
@@ -111,15 +126,17 @@ fn what_is_signed_apart_is_published_once_everybody_has() {
 #[test]
 fn a_delegated_vendor_publishes_with_its_own_key_only() {
     let owner = Vendor::with_catalog();
-    let descriptor = owner.read("public/catalog.toml");
-    let descriptor: toml::Table = String::from_utf8(descriptor).unwrap().parse().unwrap();
-    let fingerprint = descriptor["root"]["sha256"].as_str().unwrap().to_owned();
+    let fingerprint = Sha256Digest::of(&owner.read("root.json"));
     let public = owner.path("public");
     let vendor = Vendor::new();
     let catalog = format!("{}#sha256={fingerprint}", public.display());
     let wrong = format!("{}#sha256={}", public.display(), "0".repeat(64));
-    vendor.run(&["join", &wrong, "tool", "--unencrypted"]).ends(4);
-    vendor.run(&["join", &catalog, "tool", "--unencrypted"]).ends(0);
+    vendor
+        .run(&["join", &wrong, "tool", "--unencrypted"])
+        .ends(4);
+    vendor
+        .run(&["join", &catalog, "tool", "--unencrypted"])
+        .ends(0);
     let key = vendor.path("keys/ci/tool.pub");
     let image = vendor.image("tool", "1");
     vendor
@@ -127,11 +144,22 @@ fn a_delegated_vendor_publishes_with_its_own_key_only() {
         .ends(2)
         .says(&["the catalog has no extension tool"]);
     owner
-        .run(&["delegate", "tool", "--key", key.to_str().unwrap(), "--summary", "A tool"])
+        .run(&[
+            "delegate",
+            "tool",
+            "--key",
+            key.to_str().unwrap(),
+            "--summary",
+            "A tool",
+        ])
         .ends(0);
     owner.run(&["verify"]).ends(0);
     let status = owner.run(&["status"]).ends(0);
-    assert!(status.out.contains("nothing is published of it yet"), "{}", status.out);
+    assert!(
+        status.out.contains("nothing is published of it yet"),
+        "{}",
+        status.out
+    );
     vendor.run(&["propose", "add", &image]).ends(0);
     let proposal = vendor.path("proposal");
     let proposal = proposal.to_str().unwrap();
@@ -139,7 +167,11 @@ fn a_delegated_vendor_publishes_with_its_own_key_only() {
     owner.run(&["verify", "--all"]).ends(0);
     assert_eq!(owner.images("tool"), ["tool_1_noarch.raw"]);
     // A second version, with nothing but the online key on the owner's machine.
-    for gone in ["keys/ci/release.pem", "keys/offline/root-1.pem", "keys/offline/root-2.pem"] {
+    for gone in [
+        "keys/ci/release.pem",
+        "keys/offline/root-1.pem",
+        "keys/offline/root-2.pem",
+    ] {
         std::fs::remove_file(owner.path(gone)).unwrap();
     }
     let image = vendor.image("tool", "2");
@@ -149,5 +181,8 @@ fn a_delegated_vendor_publishes_with_its_own_key_only() {
     owner.run(&["verify", "--all"]).ends(0);
     assert_eq!(owner.images("tool").len(), 2);
     let image = owner.image("hello", "1");
-    owner.run(&["add", &image]).ends(2).says(&["no key for the index of hello"]);
+    owner
+        .run(&["add", &image])
+        .ends(2)
+        .says(&["no key for the index of hello"]);
 }

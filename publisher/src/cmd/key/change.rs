@@ -213,11 +213,13 @@ fn run(context: &Context, wish: &Wish<'_>) -> Outcome {
     }
     let mut gone = None;
     let report = match wish.snapshot {
-        Some(version) => recovery::replace_online_key(context, &session, store.as_ref(), version, |catalog| {
-            let change = wish.change(catalog, session_ids(&session))?;
-            gone = change.goes().cloned();
-            Ok(change)
-        }),
+        Some(version) => {
+            recovery::replace_online_key(context, &session, store.as_ref(), version, |catalog| {
+                let change = wish.change(catalog, session_ids(&session))?;
+                gone = change.goes().cloned();
+                Ok(change)
+            })
+        }
         None => session.reconcile(context, store.as_ref(), |attempt| {
             let release = ids(attempt.ring, &attempt.config.keys.release);
             let change = wish.change(attempt.editor.catalog(), release)?;
@@ -359,15 +361,16 @@ fn the_only(office: &Office, keys: &[KeyId]) -> Result<KeyId, Failure> {
 fn new_key(context: &Context, text: &str) -> Result<NewKey, Failure> {
     if text.ends_with(".pub") && !text.starts_with("cmd:") {
         let path = Path::new(text.strip_prefix("file:").unwrap_or(text));
-        let public = read_public_file(path)?.ok_or_else(|| SignerError::Missing(path.to_owned()))?;
+        let public =
+            read_public_file(path)?.ok_or_else(|| SignerError::Missing(path.to_owned()))?;
         return Ok(NewKey {
             public,
             source: None,
         });
     }
-    let source: KeySource = text.parse().map_err(|error| {
-        Failure::of(crate::failure::Kind::Usage, &error)
-    })?;
+    let source: KeySource = text
+        .parse()
+        .map_err(|error| Failure::of(crate::failure::Kind::Usage, &error))?;
     Ok(NewKey {
         public: KeyRing::new(context).public_key(&source)?,
         source: Some(source.to_string()),
