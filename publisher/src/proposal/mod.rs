@@ -8,7 +8,7 @@
 //!
 //! - Whoever signs needs nothing but the proposal, the configuration and the first root beside it: what is published
 //!   comes along, and is verified from that root on as it would be at the location. No network, no images.
-//! - What a signer is shown is found in the documents ([`differences`]), never taken from the proposal's maker.
+//! - What a signer is shown is found in the documents ([`differences`](crate::draft::differences)), never taken from the proposal's maker.
 //! - Copies that several people have signed apart are put together by [`Proposal::merge`]; they must be of the very same
 //!   documents.
 

@@ -3,22 +3,22 @@
 //! The new source stands in the configuration before anything is published, and the old one goes afterwards: a run that
 //! meets this one finds a key that may sign, whichever of the two was faster.
 
-use std::path::Path;
-
-use sysext_formats::key::{KeyId, PublicKey};
+use sysext_formats::key::KeyId;
 use sysext_formats::name::ExtensionName;
-use sysext_formats::role::{MetadataVersion, RoleKeys, Threshold};
+use sysext_formats::role::{MetadataVersion, Threshold};
+
+use super::named::{NewKey, ids, keys_of, new_key, resolve, the_only};
 
 use crate::config::edit::{self, Edit};
 use crate::config::{Config, Office};
 use crate::context::{Context, Outcome, Verdict};
-use crate::draft::{Catalog, DraftError, KeyChange, KeyEdit};
+use crate::draft::{Catalog, KeyChange, KeyEdit};
 use crate::failure::Failure;
 use crate::published::LookUp;
 use crate::reconcile::{Attempt, Report};
 use crate::recovery;
 use crate::session::Session;
-use crate::signer::{KeyRing, KeySource, SignerError, read_public_file};
+use crate::signer::KeySource;
 
 /// What every change takes.
 #[derive(Debug, clap::Args)]
@@ -94,13 +94,6 @@ struct Wish<'a> {
     replace: bool,
     threshold: Option<Threshold>,
     snapshot: Option<MetadataVersion>,
-}
-
-/// A key that comes.
-struct NewKey {
-    public: PublicKey,
-    /// Its source, where its private half is here.
-    source: Option<String>,
 }
 
 /// Adds a key.
@@ -295,100 +288,11 @@ fn load(attempt: &mut Attempt<'_, '_>, change: &KeyChange) -> Result<(), Failure
     Ok(())
 }
 
-fn keys_of(catalog: &Catalog, office: &Office, release: &[KeyId]) -> Result<Vec<KeyId>, Failure> {
-    let roles = &catalog.root.roles;
-    let of = |keys: &RoleKeys| keys.keyids.clone();
-    Ok(match office {
-        Office::Root => of(&roles.root),
-        Office::Online => of(&roles.timestamp),
-        Office::Release if catalog.targets_by_root() => release.to_vec(),
-        Office::Release => of(&roles.targets),
-        Office::Extension(name) => {
-            let keys = catalog.index_keys(name);
-            of(keys.ok_or_else(|| DraftError::UnknownExtension(name.clone()))?)
-        }
-    })
-}
-
-/// The key that a person means, out of those that there are.
-fn resolve(office: &Office, text: &str, keys: &[KeyId]) -> Result<KeyId, Failure> {
-    let shown: Vec<_> = keys.iter().map(KeyId::short).collect();
-    let file = Path::new(text.strip_prefix("file:").unwrap_or(text));
-    let public = if file.extension().is_some_and(|extension| extension == "pub") {
-        file.to_owned()
-    } else {
-        file.with_extension("pub")
-    };
-    let wanted = match read_public_file(&public) {
-        Ok(Some(key)) => key.canonical_id().to_string(),
-        _ => text.to_owned(),
-    };
-    let found: Vec<_> = keys
-        .iter()
-        .filter(|id| id.as_str().starts_with(&wanted) && !wanted.is_empty())
-        .collect();
-    match found.as_slice() {
-        [one] => Ok((*one).clone()),
-        [] => Err(Failure::usage(format!(
-            "no key of {office} is {text:?}; there are {}",
-            shown.join(", ")
-        ))
-        .hint("`sysext-publish key list` shows which keys sign what")),
-        many => Err(Failure::usage(format!(
-            "{} keys of {office} begin with {text:?}: {}",
-            many.len(),
-            shown.join(", ")
-        ))
-        .hint("write more of the id")),
-    }
-}
-
-fn the_only(office: &Office, keys: &[KeyId]) -> Result<KeyId, Failure> {
-    match keys {
-        [one] => Ok(one.clone()),
-        many => {
-            let shown: Vec<_> = many.iter().map(KeyId::short).collect();
-            Err(Failure::usage(format!(
-                "{office} has {} keys: {}",
-                many.len(),
-                shown.join(", ")
-            ))
-            .hint("--old says which of them goes"))
-        }
-    }
-}
-
-fn new_key(context: &Context, text: &str) -> Result<NewKey, Failure> {
-    if text.ends_with(".pub") && !text.starts_with("cmd:") {
-        let path = Path::new(text.strip_prefix("file:").unwrap_or(text));
-        let public =
-            read_public_file(path)?.ok_or_else(|| SignerError::Missing(path.to_owned()))?;
-        return Ok(NewKey {
-            public,
-            source: None,
-        });
-    }
-    let source: KeySource = text
-        .parse()
-        .map_err(|error| Failure::of(crate::failure::Kind::Usage, &error))?;
-    Ok(NewKey {
-        public: KeyRing::new(context).public_key(&source)?,
-        source: Some(source.to_string()),
-    })
-}
-
 fn threshold_of(number: Option<u64>) -> Result<Option<Threshold>, Failure> {
     let checked = |number| {
         Threshold::new(number).ok_or_else(|| Failure::usage("a threshold of 0: one is the least"))
     };
     number.map(checked).transpose()
-}
-
-/// The ids of those sources that are here.
-fn ids(ring: &KeyRing, sources: &[KeySource]) -> Vec<KeyId> {
-    let key = |source| ring.public_key(source).ok();
-    let keys = sources.iter().filter_map(key);
-    keys.map(|key| key.canonical_id()).collect()
 }
 
 fn session_ids(session: &Session) -> Vec<KeyId> {

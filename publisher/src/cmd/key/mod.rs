@@ -2,6 +2,7 @@
 
 pub mod change;
 mod list;
+mod named;
 
 use std::path::PathBuf;
 
