@@ -1,6 +1,8 @@
 //! Whole runs of the program, as vendors and their CI make them, in directories that are thrown away.
 
 #[cfg(test)]
+mod at_once;
+#[cfg(test)]
 mod changes;
 #[cfg(test)]
 mod common;
