@@ -9,8 +9,8 @@ use std::io::Read as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use sysext_fetch::config::{MinRate, Settings};
-use sysext_fetch::fetch::{FetchError, Fetcher, Network, Patience, ResumePoint};
+use sysext_fetch::config::{Deadline, MinRate, Settings};
+use sysext_fetch::fetch::{Body, FetchError, Fetcher, GaveUp, Network, Patience, ResumePoint};
 use test_repos::fault_server::{Behaviour, FaultServer, RangeLie, Times};
 use test_repos::image::pseudo_random;
 use url::Url;
@@ -18,15 +18,19 @@ use url::Url;
 const LIMIT: u64 = 10_000;
 
 fn fetcher() -> Fetcher {
-    patient(Patience::default())
+    fetcher_with(&Settings::default())
 }
 
-fn patient(patience: Patience) -> Fetcher {
+fn fetcher_with(settings: &Settings) -> Fetcher {
     let patience = Patience {
         pause: |_| (),
-        ..patience
+        ..Patience::default()
     };
-    Fetcher::with_patience(&Settings::default(), Network::Online, patience).unwrap()
+    Fetcher::with_patience(settings, Network::Online, patience).unwrap()
+}
+
+fn open(fetcher: &Fetcher, url: &Url, resume: Option<&ResumePoint>) -> Result<Body, FetchError> {
+    fetcher.open(url, resume, &fetcher.begin())
 }
 
 fn server() -> FaultServer {
@@ -210,18 +214,16 @@ fn a_server_that_never_answers_is_left_in_time() {
     ] {
         let server = server();
         server.behave("doc", Times::Always, behaviour.clone());
-        let patience = Patience {
-            metadata: Duration::from_millis(200),
-            ..Patience::default()
+        let settings = Settings {
+            metadata_deadline: Deadline(Duration::from_millis(200)),
+            ..Settings::default()
         };
-        let error = patient(patience)
+        let error = fetcher_with(&settings)
             .metadata(&url(&server, "doc"), LIMIT)
             .unwrap_err();
-        assert!(
-            matches!(error, FetchError::Timeout { .. }),
-            "{behaviour:?}: {error:?}"
-        );
+        assert!(is_too_late(&error), "{behaviour:?}: {error:?}");
         assert!(error.is_temporary());
+        assert!(error.to_string().contains("metadata-deadline"), "{error}");
     }
 }
 
@@ -249,7 +251,7 @@ fn nobody_listening_is_temporary_and_no_network_is_no_network() {
     let offline = Fetcher::new(&Settings::default(), Network::Offline).unwrap();
     let error = offline.metadata(&url(&server, "doc"), LIMIT).unwrap_err();
     assert!(matches!(error, FetchError::Offline { .. }), "{error:?}");
-    assert!(offline.open(&url(&server, "image"), None).is_err());
+    assert!(open(&offline, &url(&server, "image"), None).is_err());
     assert!(server.requests().is_empty());
     let error = fetcher()
         .metadata(&"ftp://127.0.0.1/x".parse().unwrap(), LIMIT)
@@ -273,7 +275,7 @@ fn the_proxy_of_the_settings_is_asked_and_a_wrong_one_is_named() {
 
 /// Reads all of a body that begins at `resume`.
 fn image(server: &FaultServer, resume: Option<&ResumePoint>) -> Result<(u64, Vec<u8>), FetchError> {
-    let mut body = fetcher().open(&url(server, "image"), resume)?;
+    let mut body = open(&fetcher(), &url(server, "image"), resume)?;
     let mut bytes = Vec::new();
     let read = body.read_to_end(&mut bytes);
     read.map_err(|error| FetchError::from_io(error).unwrap())?;
@@ -282,7 +284,7 @@ fn image(server: &FaultServer, resume: Option<&ResumePoint>) -> Result<(u64, Vec
 }
 
 fn resume(server: &FaultServer, offset: u64) -> ResumePoint {
-    let body = fetcher().open(&url(server, "image"), None).unwrap();
+    let body = open(&fetcher(), &url(server, "image"), None).unwrap();
     ResumePoint {
         offset,
         validator: body.validator().unwrap(),
@@ -297,7 +299,7 @@ fn a_download_goes_on_where_it_was_cut_off() {
         Times::Next(1),
         Behaviour::CutAfter { bytes: 40_000 },
     );
-    let mut body = fetcher().open(&url(&server, "image"), None).unwrap();
+    let mut body = open(&fetcher(), &url(&server, "image"), None).unwrap();
     let mut bytes = Vec::new();
     let error = FetchError::from_io(body.read_to_end(&mut bytes).unwrap_err()).unwrap();
     assert!(
@@ -365,7 +367,7 @@ fn images_are_read_as_they_are() {
             decoded_len: 1 << 24,
         },
     );
-    let error = fetcher().open(&url(&server, "image"), None).unwrap_err();
+    let error = open(&fetcher(), &url(&server, "image"), None).unwrap_err();
     assert!(matches!(error, FetchError::Encoded { .. }), "{error:?}");
     image(&server, None).unwrap();
     let asked = server.requests()[1]
@@ -373,8 +375,43 @@ fn images_are_read_as_they_are() {
         .map(str::to_owned);
     assert_eq!(asked.as_deref(), Some("identity"));
     server.remove("image");
-    let error = fetcher().open(&url(&server, "image"), None).unwrap_err();
+    let error = open(&fetcher(), &url(&server, "image"), None).unwrap_err();
     assert!(matches!(error, FetchError::NotFound { .. }), "{error:?}");
+}
+
+fn is_too_late(error: &FetchError) -> bool {
+    matches!(
+        error,
+        FetchError::GaveUp {
+            source: GaveUp::TooLate { .. },
+            ..
+        }
+    )
+}
+
+#[test]
+fn an_image_that_takes_too_long_is_given_up_however_often_it_is_asked_for() {
+    let server = server();
+    let settings = Settings {
+        image_deadline: Deadline(Duration::from_millis(100)),
+        ..Settings::default()
+    };
+    let fetcher = fetcher_with(&settings);
+    let pace = fetcher.begin();
+    let drip = Behaviour::Drip {
+        bytes_per_second: 100_000,
+    };
+    server.behave("image", Times::Always, drip);
+    let url = url(&server, "image");
+    let mut body = fetcher.open(&url, None, &pace).unwrap();
+    let error = body.read_to_end(&mut Vec::new()).unwrap_err();
+    let error = FetchError::from_io(error).unwrap();
+    assert!(is_too_late(&error), "{error:?}");
+    // Its time is over, wherever it is asked for next.
+    server.behave_well();
+    server.clear_log();
+    assert!(is_too_late(&fetcher.open(&url, None, &pace).unwrap_err()));
+    assert!(server.requests().is_empty());
 }
 
 #[test]
@@ -395,11 +432,17 @@ fn a_slow_image_is_given_up() {
         ..Settings::default()
     };
     let fetcher = Fetcher::new(&settings, Network::Online).unwrap();
-    let mut body = fetcher.open(&url(&server, "image"), None).unwrap();
+    let mut body = open(&fetcher, &url(&server, "image"), None).unwrap();
     let error = body.read_to_end(&mut Vec::new()).unwrap_err();
     let error = FetchError::from_io(error).unwrap();
     assert!(
-        matches!(error, FetchError::TooSlow { .. }) && error.is_temporary(),
+        matches!(
+            error,
+            FetchError::GaveUp {
+                source: GaveUp::TooSlow { .. },
+                ..
+            }
+        ) && error.is_temporary(),
         "{error:?}"
     );
 }
@@ -416,12 +459,12 @@ fn files_are_fetched_like_any_other() {
         fetcher.metadata(&url, 7),
         Err(FetchError::TooLong { .. })
     ));
-    let body = fetcher.open(&url, None).unwrap();
+    let body = open(&fetcher, &url, None).unwrap();
     let point = ResumePoint {
         offset: 4,
         validator: body.validator().unwrap(),
     };
-    let mut body = fetcher.open(&url, Some(&point)).unwrap();
+    let mut body = open(&fetcher, &url, Some(&point)).unwrap();
     let mut text = String::new();
     body.read_to_string(&mut text).unwrap();
     assert_eq!(
@@ -429,7 +472,7 @@ fn files_are_fetched_like_any_other() {
         (4, Some(8), "ment")
     );
     std::fs::write(&path, b"another document").unwrap();
-    assert_eq!(fetcher.open(&url, Some(&point)).unwrap().start(), 0);
+    assert_eq!(open(&fetcher, &url, Some(&point)).unwrap().start(), 0);
     for absent in [
         "nothing",
         "a%20b/x",
@@ -445,9 +488,5 @@ fn files_are_fetched_like_any_other() {
     assert!(matches!(error, FetchError::File { .. }), "{error:?}");
     let fifo = directory.path().join("fifo");
     rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
-    assert!(
-        fetcher
-            .open(&Url::from_file_path(fifo).unwrap(), None)
-            .is_err()
-    );
+    assert!(open(&fetcher, &Url::from_file_path(fifo).unwrap(), None).is_err());
 }

@@ -20,4 +20,4 @@ pub use self::model::{
     Activation, ActivationChoice, Apply, Catalog, Extension, OnIncompatible, RefreshPolicy,
     Settings, VersionConstraint, Wish,
 };
-pub use self::units::{Age, MinRate};
+pub use self::units::{Age, Deadline, MinRate};

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sysext_formats::catalog::{DEFAULT_CHANNEL, Descriptor};
 use sysext_formats::name::{CatalogId, Channel, ExtensionName};
 use sysext_formats::version::{Version, VersionError};
 
-use super::units::{Age, MinRate};
+use super::units::{Age, Deadline, MinRate};
 
 /// Where the links of extensions are, once decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +86,10 @@ pub struct Settings {
     pub parallel: u8,
     /// The slowest download that is waited for.
     pub min_rate: MinRate,
+    /// How long one document of a catalog may take, retries included.
+    pub metadata_deadline: Deadline,
+    /// How long one image may take, over all its transports and mirrors. What has come is kept for the next run.
+    pub image_deadline: Deadline,
     /// The proxy; empty: what the environment says.
     pub proxy: String,
 }
@@ -98,6 +103,8 @@ impl Default for Settings {
             keep: 1,
             parallel: 4,
             min_rate: MinRate::default(),
+            metadata_deadline: Deadline(Duration::from_secs(60)),
+            image_deadline: Deadline(Duration::from_secs(86_400)),
             proxy: String::new(),
         }
     }

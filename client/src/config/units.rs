@@ -145,6 +145,44 @@ impl<'de> Deserialize<'de> for Age {
     }
 }
 
+/// The time that something may take at most: a span such as `1min`, never 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline(pub Duration);
+
+impl FromStr for Deadline {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Age(span) = text.parse()?;
+        if span.is_zero() {
+            return Err(format!(
+                "{text:?} leaves no time at all; a span such as \"1min\" is a deadline"
+            ));
+        }
+        Ok(Self(span))
+    }
+}
+
+impl fmt::Display for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Age(self.0).fmt(f)
+    }
+}
+
+impl Serialize for Deadline {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Deadline {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +197,8 @@ mod tests {
                 && "d".parse::<Age>().is_err()
                 && "1y".parse::<Age>().is_err()
         );
+        assert_eq!("1min".parse::<Deadline>().unwrap().to_string(), "1min");
+        assert!("0".parse::<Deadline>().is_err() && "0s".parse::<Deadline>().is_err());
         assert_eq!("1 kB/s over 60 s".parse(), Ok(MinRate::default()));
         assert!(
             "fast".parse::<MinRate>().is_err() && "1 kB/s over 0 s".parse::<MinRate>().is_err()

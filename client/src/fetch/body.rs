@@ -4,13 +4,12 @@ use std::fmt;
 use std::io::{self, Read};
 use std::time::Instant;
 
-use super::{FetchError, RateGuard};
-use crate::config::MinRate;
+use super::{FetchError, Pace};
 
 /// A body, read as it comes. An error while reading holds a [`FetchError`] (see [`FetchError::from_io`]).
 ///
 /// - It ends with an error, not with an end, when it is shorter than [`length`](Self::length).
-/// - It gives up when the other side is slower than the slowest rate.
+/// - It gives up when the other side is slower than the slowest rate, or its time is over.
 pub struct Body {
     pub(super) source: Box<dyn Read + Send>,
     pub(super) url: String,
@@ -18,11 +17,11 @@ pub struct Body {
     pub(super) length: Option<u64>,
     pub(super) validator: Option<String>,
     pub(super) received: u64,
-    pub(super) guard: RateGuard,
+    pub(super) pace: Pace,
 }
 
 impl Body {
-    pub(super) fn new(source: Box<dyn Read + Send>, url: String, rate: MinRate) -> Self {
+    pub(super) fn new(source: Box<dyn Read + Send>, url: String, pace: &Pace) -> Self {
         Self {
             source,
             url,
@@ -30,7 +29,7 @@ impl Body {
             length: None,
             validator: None,
             received: 0,
-            guard: RateGuard::new(rate),
+            pace: pace.again(),
         }
     }
 
@@ -93,11 +92,11 @@ impl Read for Body {
         let count = u64::try_from(read).unwrap_or(u64::MAX);
         self.received = self.received.saturating_add(count);
         if read > 0 {
-            self.guard
-                .record(before.elapsed(), count)
+            self.pace
+                .waited(before, Instant::now(), count)
                 .map_err(|source| {
                     let url = self.url.clone();
-                    io::Error::other(FetchError::TooSlow { url, source })
+                    io::Error::other(FetchError::GaveUp { url, source })
                 })?;
             return Ok(read);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::TooSlow;
+use super::GaveUp;
 
 /// The pause before the first further attempt; each later one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -74,7 +74,7 @@ pub enum FetchError {
         url: String,
     },
     /// The server asks to come back later.
-    #[error("{url}: the server answers {status} and asks to come back later")]
+    #[error("{url}: the server answers {status} and asks to come back {}", when(*retry_after))]
     Busy {
         /// What was asked for.
         url: String,
@@ -127,13 +127,13 @@ pub enum FetchError {
         /// The bound.
         limit: u64,
     },
-    /// Slower than is waited for.
+    /// Slower than is waited for, or not complete in time.
     #[error("{url}: {source}")]
-    TooSlow {
+    GaveUp {
         /// What was asked for.
         url: String,
-        /// How slow.
-        source: TooSlow,
+        /// Why.
+        source: GaveUp,
     },
     /// A part of the file, but not the one that was asked for.
     #[error("{url}: bytes from {asked} on were asked for, and the server sends {said:?}")]
@@ -178,7 +178,7 @@ impl FetchError {
             | Self::Answer { .. }
             | Self::Interrupted { .. }
             | Self::Short { .. }
-            | Self::TooSlow { .. }
+            | Self::GaveUp { .. }
             // A catalog whose files arrive out of order, or a portal that wants a login first.
             | Self::NotFound { .. }
             | Self::Redirect { .. }
@@ -223,6 +223,24 @@ impl FetchError {
         }
     }
 
+    pub(super) fn gave_up(url: &Url, source: GaveUp) -> Self {
+        Self::GaveUp {
+            url: shown(url),
+            source,
+        }
+    }
+
+    /// Whether all the time that it had is over, wherever it would be asked for next.
+    pub(crate) fn is_too_late(&self) -> bool {
+        matches!(
+            self,
+            Self::GaveUp {
+                source: GaveUp::TooLate { .. },
+                ..
+            }
+        )
+    }
+
     pub(super) fn offline(url: &Url) -> Self {
         Self::Offline { url: shown(url) }
     }
@@ -260,6 +278,13 @@ impl FetchError {
             Self::Answer { url, source }
         }
     }
+}
+
+fn when(retry_after: Option<Duration>) -> String {
+    retry_after.map_or_else(
+        || "later".to_owned(),
+        |wish| format!("in {} s", wish.as_secs()),
+    )
 }
 
 /// A URL as it stands in messages.

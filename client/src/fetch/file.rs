@@ -8,14 +8,13 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::error::shown;
-use super::{Body, FetchError, ResumePoint};
-use crate::config::MinRate;
+use super::{Body, FetchError, Pace, ResumePoint};
 
 /// Opens a regular file; `None` when there is none.
 pub(super) fn open(
     url: &Url,
     resume: Option<&ResumePoint>,
-    rate: MinRate,
+    pace: &Pace,
 ) -> Result<Option<Body>, FetchError> {
     let Some(path) = path(url) else {
         return Ok(None);
@@ -51,7 +50,7 @@ pub(super) fn open(
         _ => 0,
     };
     file.seek(SeekFrom::Start(start)).map_err(failed)?;
-    let mut body = Body::new(Box::new(file.take(length - start)), shown(url), rate);
+    let mut body = Body::new(Box::new(file.take(length - start)), shown(url), pace);
     body.start = start;
     body.length = Some(length);
     body.validator = Some(validator);

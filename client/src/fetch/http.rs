@@ -1,11 +1,11 @@
 //! Requests over HTTP.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, ETAG, HeaderName, IF_RANGE, LAST_MODIFIED,
-    RANGE, RETRY_AFTER,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, DATE, ETAG, HeaderName, IF_RANGE,
+    LAST_MODIFIED, RANGE, RETRY_AFTER,
 };
 use reqwest::redirect::Policy;
 use reqwest::{Proxy, StatusCode};
@@ -13,7 +13,7 @@ use url::Url;
 
 use super::error::shown;
 use super::range::{self, ContentRange};
-use super::{Body, FetchError, MAX_REDIRECTS, Patience, ResumePoint};
+use super::{Body, FetchError, MAX_REDIRECTS, Pace, Patience, ResumePoint, retry};
 use crate::config::MinRate;
 
 const USER_AGENT: &str = concat!("sysext-fetch/", env!("CARGO_PKG_VERSION"));
@@ -21,8 +21,8 @@ const USER_AGENT: &str = concat!("sysext-fetch/", env!("CARGO_PKG_VERSION"));
 /// What a request is for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ask<'a> {
-    /// A whole document until then; it may come compressed.
-    Document(Instant),
+    /// A whole document within that time; it may come compressed.
+    Document(Duration),
     /// A long body, as it is.
     Body(Option<&'a ResumePoint>),
 }
@@ -90,9 +90,7 @@ pub(super) fn send(
 ) -> Result<Option<Response>, FetchError> {
     let request = client.get(url.clone());
     let request = match ask {
-        Ask::Document(deadline) => request
-            .header(ACCEPT_ENCODING, "gzip")
-            .timeout(deadline.saturating_duration_since(Instant::now())),
+        Ask::Document(left) => request.header(ACCEPT_ENCODING, "gzip").timeout(left),
         Ask::Body(resume) => {
             let request = request.header(ACCEPT_ENCODING, "identity");
             match resume {
@@ -128,13 +126,8 @@ pub(super) fn send(
     }
 }
 
-/// Seconds; the form with a date is as good as none.
 fn retry_after(response: &Response) -> Option<Duration> {
-    header(response, &RETRY_AFTER)?
-        .trim()
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
+    retry::after(header(response, &RETRY_AFTER)?, header(response, &DATE))
 }
 
 /// The encoding of an answer; `None` when it is as it is.
@@ -150,9 +143,9 @@ pub(super) fn is_not_satisfiable(response: &Response) -> bool {
 }
 
 /// The body of a document; an announced length is that of the encoded bytes.
-pub(super) fn document(response: Response, url: &Url, rate: MinRate) -> Body {
+pub(super) fn document(response: Response, url: &Url, pace: &Pace) -> Body {
     let length = response.content_length();
-    let mut body = Body::new(Box::new(response), shown(url), rate);
+    let mut body = Body::new(Box::new(response), shown(url), pace);
     body.length = length;
     body
 }
@@ -162,7 +155,7 @@ pub(super) fn body(
     response: Response,
     url: &Url,
     resume: Option<&ResumePoint>,
-    rate: MinRate,
+    pace: &Pace,
 ) -> Result<Body, FetchError> {
     if let Some(encoding) = encoding(&response) {
         return Err(FetchError::encoded(url, &encoding));
@@ -187,7 +180,7 @@ pub(super) fn body(
         _ => (0, response.content_length()),
     };
     let validator = range::validator(header(&response, &ETAG), header(&response, &LAST_MODIFIED));
-    let mut body = Body::new(Box::new(response), shown(url), rate);
+    let mut body = Body::new(Box::new(response), shown(url), pace);
     (body.start, body.length, body.validator) = (start, length, validator);
     Ok(body)
 }

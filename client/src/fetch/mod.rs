@@ -1,9 +1,11 @@
 //! Bytes from elsewhere: `https://`, `http://` and `file://`, always bounded in length and time.
 //!
-//! - [`Fetcher::metadata`] reads a whole small document: at most `limit` bytes, within one deadline, with a few
-//!   retries where the network rather than the document is at fault.
+//! - [`Fetcher::metadata`] reads a whole small document: at most `limit` bytes, with a few retries where the network
+//!   rather than the document is at fault.
 //! - [`Fetcher::open`] begins a long body that the caller reads as it comes, from the start or from a
-//!   [`ResumePoint`]. There is no deadline, but a [slowest rate](RateGuard).
+//!   [`ResumePoint`].
+//! - Either has a [slowest rate and a deadline](Pace). A server that asks to come back later is asked again when it
+//!   says, up to [`Patience::longest_pause`].
 //! - At most [`MAX_REDIRECTS`] redirects, and never from https to http. Encodings that were not asked for are refused,
 //!   so a body has the length that was announced.
 //! - TLS is rustls with ring and the host's own certificates; they are loaded when the first request needs them.
@@ -15,8 +17,9 @@ mod error;
 mod file;
 mod gzip;
 mod http;
+mod pace;
 mod range;
-mod rate;
+mod retry;
 
 use std::io::Read as _;
 use std::sync::{Arc, OnceLock};
@@ -27,9 +30,9 @@ use url::Url;
 pub use self::body::Body;
 pub use self::error::FetchError;
 pub(crate) use self::error::shown;
+pub use self::pace::{GaveUp, Pace};
 pub use self::range::ResumePoint;
-pub use self::rate::{RateGuard, TooSlow};
-use crate::config::{MinRate, Settings};
+use crate::config::Settings;
 
 /// Redirects that are followed for one request.
 pub const MAX_REDIRECTS: usize = 5;
@@ -48,8 +51,6 @@ pub enum Network {
 pub struct Patience {
     /// For a connection, TLS included.
     pub connect: Duration,
-    /// For a whole document, retries included.
-    pub metadata: Duration,
     /// Further attempts where the network is at fault.
     pub retries: u32,
     /// The longest pause that a server may ask for (`Retry-After`).
@@ -62,7 +63,6 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(15),
-            metadata: Duration::from_secs(60),
             retries: 2,
             longest_pause: Duration::from_secs(10),
             pause: std::thread::sleep,
@@ -78,7 +78,7 @@ pub struct Fetcher(Arc<Inner>);
 struct Inner {
     network: Network,
     patience: Patience,
-    rate: MinRate,
+    settings: Settings,
     proxy: Option<reqwest::Proxy>,
     client: OnceLock<reqwest::blocking::Client>,
 }
@@ -104,7 +104,7 @@ impl Fetcher {
         Ok(Self(Arc::new(Inner {
             network,
             patience,
-            rate: settings.min_rate,
+            settings: settings.clone(),
             proxy: http::proxy(&settings.proxy)?,
             client: OnceLock::new(),
         })))
@@ -116,24 +116,30 @@ impl Fetcher {
         self.0.network
     }
 
+    /// The time of an image begins; it is given to each [`open`](Self::open) of it.
+    #[must_use]
+    pub fn begin(&self) -> Pace {
+        Pace::of_image(&self.0.settings, Instant::now())
+    }
+
     /// Fetches a document of at most `limit` bytes; `None` when there is none (404).
     ///
     /// # Errors
     /// For everything else, a longer body included.
     pub fn metadata(&self, url: &Url, limit: u64) -> Result<Option<Vec<u8>>, FetchError> {
+        let pace = Pace::of_metadata(&self.0.settings, Instant::now());
         if url.scheme() == "file" {
-            return match file::open(url, None, self.0.rate)? {
+            return match file::open(url, None, &pace)? {
                 Some(body) => bounded(body, limit).map(Some),
                 None => Ok(None),
             };
         }
-        let deadline = Instant::now() + self.0.patience.metadata;
-        self.patiently(Some(deadline), || {
-            let Some(response) = self.request(url, http::Ask::Document(deadline))? else {
+        self.patiently(url, &pace, |left| {
+            let Some(response) = self.request(url, http::Ask::Document(left))? else {
                 return Ok(None);
             };
             let encoding = http::encoding(&response);
-            let bytes = bounded(http::document(response, url, self.0.rate), limit)?;
+            let bytes = bounded(http::document(response, url, &pace), limit)?;
             match encoding.as_deref() {
                 None => Ok(Some(bytes)),
                 Some("gzip") => gzip::decode(&bytes, limit, url).map(Some),
@@ -143,16 +149,21 @@ impl Fetcher {
     }
 
     /// Begins to read a file of any length; the caller bounds it. Where the server does not go on from `resume`,
-    /// [`Body::start`] is 0.
+    /// [`Body::start`] is 0. The deadline is that of `pace`.
     ///
     /// # Errors
     /// When there is no such file, or it can not be fetched.
-    pub fn open(&self, url: &Url, resume: Option<&ResumePoint>) -> Result<Body, FetchError> {
+    pub fn open(
+        &self,
+        url: &Url,
+        resume: Option<&ResumePoint>,
+        pace: &Pace,
+    ) -> Result<Body, FetchError> {
         let missing = || FetchError::not_found(url);
         if url.scheme() == "file" {
-            return file::open(url, resume, self.0.rate)?.ok_or_else(missing);
+            return file::open(url, resume, pace)?.ok_or_else(missing);
         }
-        self.patiently(None, || {
+        self.patiently(url, pace, |_| {
             let response = self.request(url, http::Ask::Body(resume))?;
             let response = match (response, resume) {
                 // Nothing is left from there on, or the server can not: from the start, then.
@@ -162,7 +173,7 @@ impl Fetcher {
                 }
                 (response, _) => response,
             };
-            http::body(response.ok_or_else(missing)?, url, resume, self.0.rate)
+            http::body(response.ok_or_else(missing)?, url, resume, pace)
         })
     }
 
@@ -185,26 +196,41 @@ impl Fetcher {
             return Ok(client);
         }
         // Two threads may both build one; the first stays.
-        let client = http::client(&self.0.patience, self.0.rate, self.0.proxy.clone())?;
+        let client = http::client(
+            &self.0.patience,
+            self.0.settings.min_rate,
+            self.0.proxy.clone(),
+        )?;
         Ok(self.0.client.get_or_init(|| client))
     }
 
+    /// Attempts until it works, no further attempt would help, or the time is over.
     fn patiently<T>(
         &self,
-        deadline: Option<Instant>,
-        mut attempt: impl FnMut() -> Result<T, FetchError>,
+        url: &Url,
+        pace: &Pace,
+        mut attempt: impl FnMut(Duration) -> Result<T, FetchError>,
     ) -> Result<T, FetchError> {
         let patience = &self.0.patience;
+        let left = || {
+            pace.left(Instant::now())
+                .map_err(|source| FetchError::gave_up(url, source))
+        };
         let mut tried = 0;
         loop {
-            let error = match attempt() {
+            let error = match attempt(left()?) {
+                // It ended because all the time is over: that says which setting it was.
+                Err(FetchError::Timeout { url }) => {
+                    left()?;
+                    return Err(FetchError::Timeout { url });
+                }
                 Err(error) if tried < patience.retries => error,
                 result => return result,
             };
             let Some(pause) = error.pause_before_retry(tried, patience.longest_pause) else {
                 return Err(error);
             };
-            if deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) {
+            if !left().is_ok_and(|left| left > pause) {
                 return Err(error);
             }
             (patience.pause)(pause);

@@ -162,6 +162,7 @@ pub fn stage(
                 image: wanted.image,
                 bases: wanted.bases,
                 progress,
+                pace: fetcher.begin(),
             };
             let Some(fetched) = transport::fetch(&job, &mut attempts)? else {
                 return Err(StageError::NotFetched {

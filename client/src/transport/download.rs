@@ -43,6 +43,7 @@ pub(super) fn download(
         wanted,
         part,
         received: 0,
+        too_late: false,
     };
     download.announce();
     // Complete, and only killed before it was used.
@@ -52,6 +53,9 @@ pub(super) fn download(
     for place in places(wanted.urls, job.bases, wanted.file, wanted.sha256) {
         if download.ask(&place, attempts)? {
             return Ok((download.part, download.received));
+        }
+        if download.too_late {
+            return Err(Failed::TooLate);
         }
     }
     if download.part.have() == 0 {
@@ -65,6 +69,8 @@ struct Download<'a> {
     wanted: &'a Wanted<'a>,
     part: Part,
     received: u64,
+    /// The time of the image is over.
+    too_late: bool,
 }
 
 /// Why a body was not read to its end.
@@ -124,8 +130,10 @@ impl Download<'_> {
                     };
                     let missing =
                         matches!(error, FetchError::NotFound { .. }) || error.is_forbidden();
+                    self.too_late = error.is_too_late();
                     attempts.push(attempt(url, chain(&error), fault));
                     match &place.hashed {
+                        _ if self.too_late => return Ok(false),
                         Some(hashed) if missing && url != hashed => url = hashed,
                         _ if self.received > received && resumes < MAX_RESUMES => resumes += 1,
                         _ => return Ok(false),
@@ -141,7 +149,10 @@ impl Download<'_> {
         if resume.is_none() && self.part.have() > 0 {
             self.restart()?;
         }
-        let mut body = self.job.fetcher.open(url, resume.as_ref())?;
+        let mut body = self
+            .job
+            .fetcher
+            .open(url, resume.as_ref(), &self.job.pace)?;
         let expected = self.wanted.length;
         if let Some(length) = body.length().filter(|length| *length != expected) {
             let reason = format!("the file there has {length} bytes, {expected} were signed");

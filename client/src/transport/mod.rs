@@ -23,7 +23,7 @@ use sysext_formats::catalog::{Image, Transport, TransportKind};
 use sysext_formats::digest::Sha256Digest;
 use url::Url;
 
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetcher, Pace};
 use crate::store::{Store, StoreError};
 
 pub use self::zstd::DecodeError;
@@ -127,6 +127,8 @@ pub(crate) struct Job<'a> {
     pub(crate) image: &'a Image,
     pub(crate) bases: &'a [Url],
     pub(crate) progress: &'a dyn Progress,
+    /// One for the image, over all transports and places.
+    pub(crate) pace: Pace,
 }
 
 /// Why one transport did not give the image.
@@ -134,6 +136,8 @@ pub(crate) struct Job<'a> {
 enum Failed {
     /// The next one may; the reason is among the attempts.
     TryNext,
+    /// There is no time left; the reason is among the attempts.
+    TooLate,
     /// This host fails, and would for every transport.
     Here(StoreError),
 }
@@ -163,6 +167,7 @@ pub(crate) fn fetch(
         match result {
             Ok(fetched) => return Ok(Some(fetched)),
             Err(Failed::TryNext) => {}
+            Err(Failed::TooLate) => break,
             Err(Failed::Here(error)) => return Err(error),
         }
     }
