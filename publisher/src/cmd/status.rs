@@ -1,24 +1,31 @@
-//! `status`: versions and expiry on one screen.
+//! `status`: versions, expiry and signers on one screen, and who must still sign a proposal until when.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use serde::Serialize;
 use sysext_formats::catalog::ExtensionIndex;
+use sysext_formats::key::KeyId;
 use sysext_formats::name::ExtensionName;
-use sysext_formats::role::{MetadataVersion, Role};
+use sysext_formats::role::{MetadataVersion, Role, RoleKeys};
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
 
 use crate::config::Span;
 use crate::context::{Context, Outcome, Verdict};
 use crate::draft::DraftError;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
+use crate::proposal::{Source, Standing, standing};
 use crate::published::{LookUp, Published};
 use crate::session::Session;
+use crate::signer::Configured;
 
 /// What `status` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Proposals: say who must still sign what in them, and until when
+    #[arg(value_name = "PROPOSAL")]
+    proposals: Vec<PathBuf>,
     /// Exit with 1 when something expires that soon, such as 30d; without, when something has expired
     #[arg(long, value_name = "TIME")]
     expiring_within: Option<Span>,
@@ -33,6 +40,19 @@ struct Document {
     without_index: Vec<Without>,
     /// The roles that expire too soon.
     expiring: Vec<String>,
+    /// The proposals that were asked about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    proposals: Vec<Proposed>,
+}
+
+#[derive(Serialize)]
+struct Proposed {
+    proposal: PathBuf,
+    created: UtcTime,
+    documents: Vec<Standing>,
+    /// Why it can not be published any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outdated: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -56,6 +76,10 @@ struct Expiry {
     version: MetadataVersion,
     expires: UtcTime,
     days_left: i64,
+    /// How many of the keys must sign.
+    threshold: u64,
+    /// The beginnings of the ids of those that may.
+    keys: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -76,7 +100,11 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let session = Session::open(context)?;
     let base = session.base(context)?;
     let mut published = session.published(context, base.as_ref())?;
-    let document = look(context, &mut published, base.name(), args.expiring_within)?;
+    let mut document = look(context, &mut published, base.name(), args.expiring_within)?;
+    for path in args.proposals {
+        let proposed = proposed(context, &session, &mut published, path)?;
+        document.proposals.push(proposed);
+    }
     let verdict = if document.expiring.is_empty() {
         Verdict::Good
     } else {
@@ -95,15 +123,16 @@ fn look(
     within: Option<Span>,
 ) -> Result<Document, Failure> {
     let now = context.now();
-    let stage = published.stage();
-    let mut roles = vec![
-        expiry("root", &**stage.root(), now),
-        expiry("snapshot", &**stage.snapshot(), now),
-        expiry("timestamp", &**stage.timestamp(), now),
+    let catalog = published
+        .catalog()
+        .ok_or_else(|| Failure::new(Kind::Unverified, "targets.json is not there"))?;
+    let keys = &catalog.root.roles;
+    let roles = vec![
+        expiry("root", &catalog.root, &keys.root, now),
+        expiry("targets", &catalog.targets, &keys.targets, now),
+        expiry("snapshot", &catalog.snapshot, &keys.snapshot, now),
+        expiry("timestamp", &catalog.timestamp, &keys.timestamp, now),
     ];
-    if let Some(targets) = stage.targets() {
-        roles.insert(1, expiry("targets", &**targets, now));
-    }
     let mut extensions = Vec::new();
     let mut without = Vec::new();
     for name in published.extensions() {
@@ -119,11 +148,14 @@ fn look(
             }
         };
         let said = ExtensionIndex::read(&name, &index).map_err(DraftError::from)?;
+        let Some(keys) = catalog.index_keys(&name) else {
+            continue;
+        };
         extensions.push(Extension {
             newest: said.images.first().map(|image| image.version.clone()),
             images: said.images.len(),
             retired: said.info.retired.is_some(),
-            index: expiry(name.as_str(), &index, now),
+            index: expiry(name.as_str(), &index, keys, now),
             name,
         });
     }
@@ -141,11 +173,42 @@ fn look(
         extensions,
         without_index: without,
         expiring,
+        proposals: Vec::new(),
     })
 }
 
-fn expiry(role: &str, document: &impl Role, now: UtcTime) -> Expiry {
+/// How a proposal stands over what is published now.
+fn proposed(
+    context: &Context,
+    session: &Session,
+    published: &mut Published<'_>,
+    path: PathBuf,
+) -> Result<Proposed, Failure> {
+    let proposal = super::sign::read(session, &Source::of_path(&path))?;
+    let keys = Configured {
+        config: &session.config,
+        ring: &session.ring,
+    };
+    let (draft, outdated) = match proposal.draft(published, &session.config, context.now()) {
+        Ok(draft) => (draft, None),
+        Err(failure) => {
+            let mut then = session.published(context, &proposal.published)?;
+            let draft = proposal.draft(&mut then, &session.config, context.now())?;
+            (draft, Some(failure.messages.join(": ")))
+        }
+    };
+    Ok(Proposed {
+        documents: standing(&draft, &proposal.documents, &keys)?,
+        created: proposal.created,
+        proposal: path,
+        outdated,
+    })
+}
+
+fn expiry(role: &str, document: &impl Role, keys: &RoleKeys, now: UtcTime) -> Expiry {
     Expiry {
+        threshold: keys.threshold.get(),
+        keys: keys.keyids.iter().map(KeyId::short).collect(),
         role: role.to_owned(),
         version: document.version(),
         expires: document.expires(),
@@ -159,10 +222,12 @@ fn text(document: &Document, within: Option<Span>) -> String {
     for role in &document.roles {
         let _ = writeln!(
             text,
-            "{:<10} version {:<6} {}",
+            "{:<10} version {:<6} {}; {} of {} sign",
             role.role,
             role.version,
-            left(role)
+            left(role),
+            role.threshold,
+            role.keys.join(" "),
         );
     }
     let width = document
@@ -203,6 +268,17 @@ fn text(document: &Document, within: Option<Span>) -> String {
             "\nexpired or expiring{within}: {}",
             document.expiring.join(", ")
         );
+    }
+    for proposed in &document.proposals {
+        let (path, created) = (proposed.proposal.display(), proposed.created);
+        let _ = writeln!(text, "\nproposal {path}, drafted {created}");
+        if let Some(why) = &proposed.outdated {
+            let _ = writeln!(text, "it can not be published any more: {why}");
+        }
+        for document in &proposed.documents {
+            text.push_str(&document.changes());
+            text.push_str(&document.signatures());
+        }
     }
     text
 }
