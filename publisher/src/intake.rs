@@ -98,7 +98,7 @@ impl<'a> Intake<'a> {
         let Some(digest) = self.known.get(&Identity::at(path)?) else {
             return Ok(false);
         };
-        if attempt.editor.catalog().index_keys(&extension).is_none() {
+        if !attempt.is_delegated(&extension)? {
             return Ok(false);
         }
         self.load(&extension, attempt)?;

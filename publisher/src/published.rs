@@ -13,7 +13,7 @@ use sysext_formats::trust::{Clock, ExpiryPolicy, TargetsStage, TrustError};
 use sysext_formats::verify::VerifyError;
 use sysext_formats::workflow::{self, Fresh, RefreshError, Remote, RemoteFile};
 
-use crate::draft::Catalog;
+use crate::draft::{Catalog, group_prefix};
 use crate::location::{Location, LocationError, Place};
 use crate::memory::{Documents, Memory};
 
@@ -147,20 +147,76 @@ impl<'a> Published<'a> {
         self.fresh.stage()
     }
 
-    /// The extensions it has, in the order of its table of contents.
-    #[must_use]
-    pub fn extensions(&self) -> Vec<ExtensionName> {
-        let delegations = self
+    /// The extensions it has, in the order of its tables of contents.
+    ///
+    /// # Errors
+    /// When a group can not be verified.
+    pub fn extensions(&mut self) -> Result<Vec<ExtensionName>, PublishedError> {
+        Ok(self.whole_catalog()?.extensions().collect())
+    }
+
+    /// Every group, in the order of the table of contents.
+    ///
+    /// # Errors
+    /// When one can not be verified.
+    pub fn groups(&mut self) -> Result<Vec<(RoleName, Targets)>, PublishedError> {
+        let delegated = self
             .stage()
             .targets()
-            .and_then(|targets| targets.delegations.as_ref());
-        let roles = delegations
-            .map(|delegations| delegations.roles.as_slice())
-            .unwrap_or_default();
-        roles
-            .iter()
-            .filter_map(|role| role.name.as_str().parse().ok())
-            .collect()
+            .and_then(|it| it.delegations.as_ref());
+        let roles = delegated.iter().flat_map(|delegations| &delegations.roles);
+        let prefixes =
+            roles.filter_map(|role| Some((role.name.clone(), group_prefix(role)?.to_owned())));
+        let prefixes: Vec<_> = prefixes.collect();
+        let mut groups = Vec::new();
+        for (role, prefix) in prefixes {
+            groups.extend(self.group(&role, &prefix)?);
+        }
+        Ok(groups)
+    }
+
+    /// The group that an extension is in, where there are groups.
+    ///
+    /// # Errors
+    /// When it can not be verified.
+    pub fn group_of(
+        &mut self,
+        name: &ExtensionName,
+    ) -> Result<Option<(RoleName, Targets)>, PublishedError> {
+        let path = format!("{name}_");
+        let delegated = self
+            .stage()
+            .targets()
+            .and_then(|it| it.delegations.as_ref());
+        let mut roles = delegated.iter().flat_map(|delegations| &delegations.roles);
+        let group = roles.find(|role| group_prefix(role).is_some_and(|it| path.starts_with(it)));
+        match group.map(|role| role.name.clone()) {
+            Some(role) => self.group(&role, &path),
+            None => Ok(None),
+        }
+    }
+
+    /// The group `role`, which the search for `path` reaches.
+    fn group(
+        &mut self,
+        role: &RoleName,
+        path: &str,
+    ) -> Result<Option<(RoleName, Targets)>, PublishedError> {
+        let Ok(path) = path.parse::<TargetPath>() else {
+            return Ok(None);
+        };
+        let mut group = None;
+        let searched = self.fresh.search(&path, |found| {
+            if found.role.as_ref() == Some(role) {
+                group = Some((role.clone(), (**found.document).clone()));
+            }
+            group.is_some()
+        });
+        searched.map_err(|source| PublishedError::Refresh {
+            location: self.location.clone(),
+            source,
+        })?;
+        Ok(group)
     }
 
     /// What is published of one extension.
@@ -199,8 +255,24 @@ impl<'a> Published<'a> {
             targets: (**stage.targets()?).clone(),
             snapshot: (**stage.snapshot()).clone(),
             timestamp: (**stage.timestamp()).clone(),
+            groups: Default::default(),
             indexes: Default::default(),
         })
+    }
+
+    /// The top documents with every group.
+    ///
+    /// # Errors
+    /// When there is no table of contents, or a group can not be verified.
+    pub fn whole_catalog(&mut self) -> Result<Catalog, PublishedError> {
+        let groups = self.groups()?;
+        let missing = || PublishedError::Refresh {
+            location: self.location.clone(),
+            source: RefreshError::Missing(RemoteFile::Targets(None, None)),
+        };
+        let mut catalog = self.catalog().ok_or_else(missing)?;
+        catalog.groups.extend(groups);
+        Ok(catalog)
     }
 
     /// What a host has stored that refreshed now and looked at the same indexes.

@@ -87,6 +87,7 @@ impl Attempt<'_, '_> {
         if self.editor.has_index(name) {
             return Ok(());
         }
+        self.load_group(name)?;
         match self.look_up(name)? {
             LookUp::Index(index) => self.editor.load_index(name, index),
             LookUp::Unpublished => self.editor.begin_index(name, ExtensionInfo::default())?,
@@ -108,10 +109,49 @@ impl Attempt<'_, '_> {
         if self.editor.has_index(name) {
             return Ok(());
         }
+        self.load_group(name)?;
         match self.look_up(name)? {
             LookUp::Disowned(_) => Ok(self.editor.begin_index(name, ExtensionInfo::default())?),
             LookUp::Index(_) | LookUp::Unpublished => self.load(name),
         }
+    }
+
+    /// Whether somebody is delegated to publish an extension.
+    ///
+    /// # Errors
+    /// When the group that it would be in can not be verified.
+    pub fn is_delegated(&mut self, name: &ExtensionName) -> Result<bool, Failure> {
+        self.load_group(name)?;
+        Ok(self.editor.catalog().index_keys(name).is_some())
+    }
+
+    /// Hands the group of an extension to the editor, where there are groups.
+    ///
+    /// # Errors
+    /// When it can not be verified.
+    pub fn load_group(&mut self, name: &ExtensionName) -> Result<(), Failure> {
+        let catalog = self.editor.catalog();
+        if catalog
+            .group_of(name)
+            .is_none_or(|group| catalog.groups.contains_key(group))
+        {
+            return Ok(());
+        }
+        if let Some((role, group)) = self.published.group_of(name)? {
+            self.editor.load_group(&role, group);
+        }
+        Ok(())
+    }
+
+    /// Hands every group to the editor.
+    ///
+    /// # Errors
+    /// When one can not be verified.
+    pub fn load_groups(&mut self) -> Result<(), Failure> {
+        for (role, group) in self.published.groups()? {
+            self.editor.load_group(&role, group);
+        }
+        Ok(())
     }
 
     /// What is published of an extension.
@@ -154,7 +194,7 @@ impl Session {
             let catalog = published
                 .catalog()
                 .ok_or_else(|| Failure::new(Kind::Unverified, "targets.json is not there"))?;
-            let mut editor = Editor::new(catalog, context.now(), config.expires);
+            let mut editor = Editor::new(catalog, context.now(), config.policy());
             edit(&mut Attempt {
                 config: &config,
                 ring: &self.ring,

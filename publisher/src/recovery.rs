@@ -81,7 +81,7 @@ pub fn replace_online_key(
     let mut change = change(&catalog)?;
     // Hosts that believed the thief refuse everything older until they see the new root: it comes first.
     change.lost = true;
-    let mut editor = Editor::new(catalog, context.now(), session.config.expires);
+    let mut editor = Editor::new(catalog, context.now(), session.config.policy());
     editor.edit_keys(&change)?;
     let draft = editor.finish()?;
     let draft = draft.ok_or_else(|| Failure::usage("the online key is this one already"))?;
@@ -174,6 +174,7 @@ fn rebuild(
         },
         snapshot: (*snapshot).clone(),
         root,
+        groups: Default::default(),
         indexes: Default::default(),
     })
 }

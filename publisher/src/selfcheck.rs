@@ -14,7 +14,7 @@ use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
 use sysext_formats::limits::Limits;
 use sysext_formats::name::{ExtensionName, FileName, RoleName};
 use sysext_formats::time::UtcTime;
-use sysext_formats::trust::Clock;
+use sysext_formats::trust::{Clock, TrustError};
 use sysext_formats::workflow::{self, CachedFile, Fresh, RefreshError, Remote, RemoteFile};
 
 use crate::location::{Location, LocationError, Place};
@@ -102,6 +102,8 @@ pub struct Before<'a> {
     pub now: UtcTime,
 }
 
+const NEW_HOST: &str = "a new host";
+
 /// Checks a staged tree.
 ///
 /// # Errors
@@ -111,7 +113,7 @@ pub fn check<'a>(
     before: &Before<'_>,
 ) -> Result<Publishable<'a>, SelfCheckError> {
     let of_root = |bytes: &[u8]| Documents::from([(CachedFile::Root, bytes.to_vec())]);
-    let mut hosts = vec![("a new host", of_root(before.first_root))];
+    let mut hosts = vec![(NEW_HOST, of_root(before.first_root))];
     if let Some(root) = before.published.get(&CachedFile::Root) {
         hosts.push(("a host with the published root", of_root(root)));
         hosts.push(("a host that is up to date", before.published.clone()));
@@ -135,6 +137,11 @@ pub fn check<'a>(
         let clock = Clock::enforcing(before.now);
         let mut fresh =
             workflow::refresh(Some(overlay), memory, clock, Limits::default()).map_err(refused)?;
+        if moment == Moment::Whole && host == NEW_HOST {
+            for name in &tree.regrouped {
+                check_found(&mut fresh, name).map_err(refused)?;
+            }
+        }
         for name in &tree.extensions {
             check_index(&mut fresh, name, &tree).map_err(|problem| match problem {
                 Problem::Refused(source) => refused(source),
@@ -160,6 +167,26 @@ enum Problem {
 impl From<SelfCheckError> for Problem {
     fn from(error: SelfCheckError) -> Self {
         Self::Other(error)
+    }
+}
+
+/// Whether an extension is found in its group. That nothing is published of it, or not by those who may now, is not for the
+/// group to say.
+fn check_found(
+    fresh: &mut Fresh<Overlay<'_, '_>, Memory>,
+    name: &ExtensionName,
+) -> Result<(), RefreshError<LocationError, sysext_durable::Error>> {
+    match find_index(fresh, name) {
+        Err(RefreshError::Trust(TrustError::NotInSnapshot { role })) if role == name.as_str() => {
+            Ok(())
+        }
+        Err(RefreshError::Trust(TrustError::Verify(error)))
+            if error.is_about_signatures_of(name.as_str()) =>
+        {
+            Ok(())
+        }
+        Err(RefreshError::Trust(error)) if error.is_expiry() => Ok(()),
+        found => found.map(drop),
     }
 }
 
@@ -238,7 +265,7 @@ fn check_bytes(
 }
 
 /// When a host looks.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
     /// After the timestamp, and before a root that comes last.
     BeforeRoot,
@@ -286,7 +313,7 @@ mod tests {
 
     use super::*;
     use crate::arrival::Arrival;
-    use crate::config::Expires;
+    use crate::config::{Expires, Policy};
     use crate::draft::{DocumentId, Draft, First, FirstKeys, Need};
     use crate::location::Incoming;
     use crate::session;
@@ -320,7 +347,10 @@ mod tests {
             },
             title: "",
             extensions: [("a".parse().unwrap(), Default::default())].into(),
-            expires,
+            policy: Policy {
+                expires,
+                group_above: 200,
+            },
             now: NOW.parse().unwrap(),
         };
         first.draft().unwrap()

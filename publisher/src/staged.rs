@@ -33,6 +33,8 @@ pub struct StagedTree<'a> {
     pub(crate) images: Vec<(&'a mut Arrival, ExtensionName)>,
     /// The extensions whose index is new.
     pub(crate) extensions: Vec<ExtensionName>,
+    /// The extensions of groups that are new: hosts must find them there.
+    pub(crate) regrouped: Vec<ExtensionName>,
     /// What is new, for people.
     pub(crate) changes: Vec<Change>,
 }
@@ -77,11 +79,23 @@ impl<'a> StagedTree<'a> {
             return Err(StageError::NoImage(file));
         }
         let catalog = draft.catalog;
+        let regrouped = draft
+            .touched
+            .groups
+            .iter()
+            .filter_map(|role| catalog.groups.get(role));
+        let regrouped =
+            regrouped.flat_map(|group| group.delegations.iter().flat_map(|it| &it.roles));
+        let regrouped = regrouped
+            .filter_map(|role| role.name.as_str().parse().ok())
+            .collect();
         let mut documents = Vec::new();
         for (role, document) in delegated {
-            let name = role.as_str().parse::<ExtensionName>().ok();
-            let index = name.and_then(|name| catalog.indexes.get(&name));
-            let file = RemoteFile::Targets(Some(role), index.map(Role::version));
+            let document_of = match role.as_str().parse::<ExtensionName>() {
+                Ok(name) => catalog.indexes.get(&name),
+                Err(_) => catalog.groups.get(&role),
+            };
+            let file = RemoteFile::Targets(Some(role), document_of.map(Role::version));
             documents.push((file, document.into_bytes()));
         }
         if let Some(document) = targets {
@@ -107,6 +121,7 @@ impl<'a> StagedTree<'a> {
             descriptor: toml::to_string(descriptor)?.into_bytes(),
             images,
             extensions: draft.touched.indexes.into_iter().collect(),
+            regrouped,
             changes: draft.changes,
         })
     }

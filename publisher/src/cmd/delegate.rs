@@ -41,6 +41,7 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
     let session = Session::open(context)?;
     let store = session.store(context)?;
     let report = session.reconcile(context, store.as_ref(), |attempt| {
+        attempt.load_group(&args.name)?;
         let editor = &mut *attempt.editor;
         Ok(editor.delegate(&args.name, &keys, threshold, &args.summary)?)
     })?;

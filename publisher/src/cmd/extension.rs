@@ -1,5 +1,6 @@
 //! `extension`: which extensions the catalog holds.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -10,7 +11,7 @@ use sysext_formats::sign::Signer as _;
 
 use crate::config::edit::Edit;
 use crate::context::{Context, Outcome, Verdict};
-use crate::draft::DraftError;
+use crate::draft::{DraftError, Table};
 use crate::failure::{Failure, Kind};
 use crate::reconcile::Report;
 use crate::session::Session;
@@ -76,7 +77,7 @@ fn add(context: &Context, args: Add) -> Outcome {
     let store = session.store(context)?;
     let report = session.reconcile(context, store.as_ref(), |attempt| {
         let (said, mut info) = (attempt.config.extension(name), ExtensionInfo::default());
-        if attempt.editor.catalog().index_keys(name).is_some() {
+        if attempt.is_delegated(name)? {
             attempt.load(name)?;
             if let Some(index) = attempt.editor.catalog().indexes.get(name) {
                 let read = ExtensionIndex::read(name, index).map_err(DraftError::from)?;
@@ -184,16 +185,21 @@ struct Listed {
 fn list(context: &Context) -> Outcome {
     let session = Session::open(context)?;
     let base = session.base(context)?;
-    let published = session.published(context, base.as_ref())?;
-    let catalog = published
-        .catalog()
-        .ok_or_else(|| Failure::new(Kind::Unverified, "targets.json is not there"))?;
-    let info = CatalogInfo::read("targets", &catalog.targets).map_err(DraftError::from)?;
+    let mut published = session.published(context, base.as_ref())?;
+    let catalog = published.whole_catalog()?;
+    let mut summaries = BTreeMap::new();
+    for (table, document) in catalog.tables() {
+        let role = match &table {
+            Table::Top => "targets",
+            Table::Group(role) => role.as_str(),
+        };
+        let info = CatalogInfo::read(role, document).map_err(DraftError::from)?;
+        summaries.extend(info.extensions);
+    }
     let listed: Vec<_> = catalog
         .extensions()
         .map(|name| Listed {
-            summary: info
-                .extensions
+            summary: summaries
                 .get(&name)
                 .map(|entry| entry.summary.clone())
                 .unwrap_or_default(),

@@ -265,7 +265,7 @@ fn first(
             .iter()
             .map(|(name, said)| (name.clone(), info(said)))
             .collect(),
-        expires: config.expires,
+        policy: config.policy(),
         now: context.now(),
     };
     Ok(first.draft()?)

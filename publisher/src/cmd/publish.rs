@@ -82,8 +82,7 @@ fn is_published(proposal: &Proposal, attempt: &mut Attempt<'_, '_>) -> Result<bo
             .delegated
             .get(&role)
             .map(|index| index.unverified());
-        let there = attempt.editor.catalog().index_keys(&name).is_some();
-        if !there {
+        if !attempt.is_delegated(&name)? {
             return Ok(false);
         }
         match attempt.look_up(&name)? {

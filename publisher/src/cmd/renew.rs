@@ -76,7 +76,8 @@ impl Job<'_, '_, '_> {
 
     fn release(&mut self) -> Result<(), Failure> {
         let release = ids(self.attempt, &self.attempt.config.keys.release);
-        for name in self.attempt.published.extensions() {
+        self.attempt.load_groups()?;
+        for name in self.attempt.published.extensions()? {
             let LookUp::Index(index) = self.attempt.look_up(&name)? else {
                 self.context.ui.warn(format_args!(
                     "{name} has no index that can be renewed; `sysext-publish status` says why"
@@ -98,10 +99,13 @@ impl Job<'_, '_, '_> {
         }
         let targets = &self.attempt.editor.catalog().targets;
         let signers = &self.attempt.editor.catalog().root.roles.targets.keyids;
-        if self.is_due(targets.expires) && signers.iter().any(|id| release.contains(id)) {
+        if !signers.iter().any(|id| release.contains(id)) {
+            return Ok(());
+        }
+        if self.is_due(targets.expires) {
             self.attempt.editor.renew_targets()?;
         }
-        Ok(())
+        self.groups()
     }
 
     fn root(&mut self) -> Result<(), Failure> {
@@ -109,8 +113,24 @@ impl Job<'_, '_, '_> {
             self.attempt.editor.renew_root()?;
         }
         let catalog = self.attempt.editor.catalog();
-        if catalog.targets_by_root() && self.is_due(catalog.targets.expires) {
+        if !catalog.targets_by_root() {
+            return Ok(());
+        }
+        if self.is_due(catalog.targets.expires) {
             self.attempt.editor.renew_targets()?;
+        }
+        self.attempt.load_groups()?;
+        self.groups()
+    }
+
+    fn groups(&mut self) -> Result<(), Failure> {
+        let groups = self.attempt.editor.catalog().groups.iter();
+        let due: Vec<_> = groups
+            .filter(|(_, group)| self.is_due(group.expires))
+            .map(|(role, _)| role.clone())
+            .collect();
+        for role in due {
+            self.attempt.editor.renew_group(&role)?;
         }
         Ok(())
     }
@@ -135,15 +155,20 @@ impl Job<'_, '_, '_> {
         if soon(catalog.root.expires, spans.root) {
             say("the root", catalog.root.expires, "--root");
         }
+        let by_whom = if catalog.targets_by_root() {
+            "--root"
+        } else {
+            "--release"
+        };
         if soon(catalog.targets.expires, spans.targets) {
-            let by_root = catalog.targets_by_root();
-            say(
-                "the table of contents",
-                catalog.targets.expires,
-                if by_root { "--root" } else { "--release" },
-            );
+            say("the table of contents", catalog.targets.expires, by_whom);
         }
-        for name in self.attempt.published.extensions() {
+        for (role, group) in self.attempt.published.groups()? {
+            if soon(group.expires, spans.targets) {
+                say(&format!("the group {role}"), group.expires, by_whom);
+            }
+        }
+        for name in self.attempt.published.extensions()? {
             if let LookUp::Index(index) = self.attempt.look_up(&name)?
                 && soon(index.expires, spans.index)
             {

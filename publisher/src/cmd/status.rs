@@ -14,7 +14,7 @@ use sysext_formats::version::Version;
 use crate::config::Span;
 use crate::context::{Context, Outcome, Verdict};
 use crate::draft::DraftError;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::proposal::{Source, Standing, standing};
 use crate::published::{LookUp, Published};
 use crate::session::Session;
@@ -123,19 +123,19 @@ fn look(
     within: Option<Span>,
 ) -> Result<Document, Failure> {
     let now = context.now();
-    let catalog = published
-        .catalog()
-        .ok_or_else(|| Failure::new(Kind::Unverified, "targets.json is not there"))?;
+    let catalog = published.whole_catalog()?;
     let keys = &catalog.root.roles;
-    let roles = vec![
+    let mut roles = vec![
         expiry("root", &catalog.root, &keys.root, now),
         expiry("targets", &catalog.targets, &keys.targets, now),
         expiry("snapshot", &catalog.snapshot, &keys.snapshot, now),
         expiry("timestamp", &catalog.timestamp, &keys.timestamp, now),
     ];
+    let groups = catalog.groups.iter();
+    roles.extend(groups.map(|(role, group)| expiry(role.as_str(), group, &keys.targets, now)));
     let mut extensions = Vec::new();
     let mut without = Vec::new();
-    for name in published.extensions() {
+    for name in catalog.extensions() {
         let index = match published.look_up(&name)? {
             LookUp::Index(index) => index,
             LookUp::Unpublished => {

@@ -66,7 +66,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let memory = Memory::of_documents(Documents::from([(CachedFile::Root, trusted)]));
     let mut published = Published::read_as_host(location.as_ref(), memory, context.now())?;
     let mut check = Check::new(context, location.as_ref(), &published);
-    for name in published.extensions() {
+    for name in published.extensions()? {
         let index = match published.look_up(&name)? {
             LookUp::Index(index) => index,
             LookUp::Unpublished => continue,

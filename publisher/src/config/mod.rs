@@ -56,6 +56,9 @@ pub struct Config {
     /// The zstd level of transports.
     #[serde(default = "default_level")]
     pub zstd_level: i32,
+    /// With how many extensions the table of contents is split into groups, and a group into smaller ones.
+    #[serde(default = "default_group_above")]
+    pub group_above: usize,
     /// Where the keys are.
     pub keys: Keys,
     /// For how long signatures are good.
@@ -100,6 +103,15 @@ pub struct Keys {
     pub root: Vec<KeySource>,
 }
 
+/// What decides how documents are drafted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// For how long signatures are good.
+    pub expires: Expires,
+    /// With how many extensions a table of contents is split.
+    pub group_above: usize,
+}
+
 /// For how long signatures are good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -114,6 +126,15 @@ pub struct Expires {
     pub snapshot: Span,
     /// `timestamp.json`.
     pub timestamp: Span,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            expires: Expires::default(),
+            group_above: default_group_above(),
+        }
+    }
 }
 
 impl Default for Expires {
@@ -244,6 +265,9 @@ impl Config {
         if !(1..=22).contains(&config.zstd_level) {
             return Err(wrong("zstd-level", "1 to 22 are possible"));
         }
+        if config.group_above == 0 {
+            return Err(wrong("group-above", "1 is the least"));
+        }
         if config.provides.is_empty() {
             return Err(wrong(
                 "provides",
@@ -251,6 +275,15 @@ impl Config {
             ));
         }
         Ok(config)
+    }
+
+    /// What decides how documents are drafted.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy {
+            expires: self.expires,
+            group_above: self.group_above,
+        }
     }
 
     /// The key sources of an office, as they are configured: an extension may have none of its own.
@@ -307,6 +340,11 @@ fn everything() -> Vec<NamePattern> {
 
 fn default_transports() -> Vec<TransportChoice> {
     vec![TransportChoice::Zstd]
+}
+
+/// 200 extensions are a table of contents of some 60 kB: a host that uses five reads five of them at most.
+fn default_group_above() -> usize {
+    200
 }
 
 fn default_level() -> i32 {

@@ -84,6 +84,7 @@ provides = [\"*\"]       # which extension names hosts let this catalog provide,
 hashed-names = \"link\"  # second names for stock TUF clients: \"link\" or \"none\"
 transports = [\"zstd\"]  # cheaper ways to get an image, besides the image itself
 zstd-level = 19        # 1 (fast) to 22 (small)
+group-above = 200      # from how many extensions on the table of contents is split by name
 
 [keys]
 # file:PATH, env:VARIABLE (the PEM text) or cmd:PROGRAM ARGUMENTS (a message on stdin, its raw signature on stdout).

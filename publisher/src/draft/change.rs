@@ -83,6 +83,13 @@ pub enum Change {
         /// Its name.
         name: ExtensionName,
     },
+    /// The table of contents is split.
+    Grouped {
+        /// The groups that come to be.
+        groups: Vec<String>,
+        /// How many extensions move into them.
+        extensions: usize,
+    },
     /// Who may sign a role.
     Keys {
         /// The role.
@@ -171,6 +178,11 @@ impl fmt::Display for Change {
             Self::ExtensionGone { name } => {
                 write!(f, "{name} is not an extension of this catalog any more")
             }
+            Self::Grouped { groups, extensions } => write!(
+                f,
+                "the table of contents is split into the groups {}: {extensions} extension(s) move",
+                list(groups)
+            ),
             Self::Keys {
                 role,
                 added,

@@ -4,20 +4,20 @@
 //! signature will be over. A member for which there are no words is named ([`Change::Other`]), so that nothing differs
 //! silently.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sysext_formats::catalog::{CatalogInfo, ExtensionIndex, ExtensionInfo, Image};
+use sysext_formats::catalog::{ExtensionIndex, ExtensionInfo, Image};
 use sysext_formats::key::KeyId;
 use sysext_formats::name::ExtensionName;
-use sysext_formats::role::{
-    DelegatedRole, MetadataVersion, Role, RoleKeys, Root, TargetFile, Targets,
-};
+use sysext_formats::role::{MetadataVersion, Role, RoleKeys, Root, TargetFile, Targets};
 use sysext_formats::time::UtcTime;
 
+mod contents;
+
 use super::change::os_of;
-use super::{Change, DocumentId, Draft, DraftError};
+use super::{Change, DocumentId, Draft, DraftError, Table};
 
 /// What is new in one document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,14 +42,25 @@ pub struct Difference {
 pub fn differences(draft: &Draft) -> Result<Vec<Difference>, DraftError> {
     let (before, after) = (&draft.before, &draft.catalog);
     let mut all = Vec::new();
+    let mut contents = contents::differences(before, after)?;
     if draft.touched.targets {
-        let changes = contents(&before.targets, &after.targets)?;
         all.push(difference(
             &DocumentId::Targets,
             Some(&before.targets),
             &after.targets,
-            changes,
+            contents.remove(&Table::Top).unwrap_or_default(),
         ));
+    }
+    for role in &draft.touched.groups {
+        if let Some(new) = after.groups.get(role) {
+            let changes = contents.remove(&Table::Group(role.clone()));
+            all.push(difference(
+                &DocumentId::Delegated(role.clone()),
+                before.groups.get(role),
+                new,
+                changes.unwrap_or_default(),
+            ));
+        }
     }
     for name in &draft.touched.indexes {
         if let Some(new) = after.indexes.get(name) {
@@ -116,86 +127,6 @@ fn root(old: &Root, new: &Root) -> Vec<Change> {
     }
     changes.extend(other("root", members));
     changes
-}
-
-fn contents(old: &Targets, new: &Targets) -> Result<Vec<Change>, DraftError> {
-    let mut changes = Vec::new();
-    let mut members: Vec<_> = differing(&old.extra, &new.extra).collect();
-    if old.targets != new.targets {
-        members.push("targets".to_owned());
-    }
-    let roles = |targets: &Targets| -> BTreeMap<String, DelegatedRole> {
-        let delegations = targets.delegations.iter();
-        let roles = delegations.flat_map(|delegations| &delegations.roles);
-        roles
-            .map(|role| (role.name.to_string(), role.clone()))
-            .collect()
-    };
-    let (from, to) = (roles(old), roles(new));
-    for (name, role) in &to {
-        let extension = name.parse::<ExtensionName>();
-        match (from.get(name), extension) {
-            (None, Ok(name)) => changes.push(Change::Extension {
-                name,
-                keys: role
-                    .keys
-                    .keyids
-                    .iter()
-                    .map(|id| format!("key {}", id.short()))
-                    .collect(),
-            }),
-            (None, Err(_)) => members.push(format!("delegations.{name}")),
-            (Some(before), _) => {
-                changes.extend(keys(name, &before.keys, &role.keys));
-                if (&before.paths, before.terminating) != (&role.paths, role.terminating) {
-                    members.push(format!("delegations.{name}"));
-                }
-            }
-        }
-    }
-    for name in from.keys().filter(|name| !to.contains_key(*name)) {
-        match name.parse() {
-            Ok(name) => changes.push(Change::ExtensionGone { name }),
-            Err(_) => members.push(format!("delegations.{name}")),
-        }
-    }
-    let known = |targets: &Targets| {
-        let delegations = targets.delegations.as_ref();
-        delegations.map(|delegations| (delegations.keys.clone(), delegations.extra.clone()))
-    };
-    if let (Some((old, old_extra)), Some((new, new_extra))) = (known(old), known(new)) {
-        let swapped = |(id, key): (&KeyId, _)| new.get(id).is_some_and(|other| other != key);
-        if old.iter().any(swapped) || old_extra != new_extra {
-            members.push("delegations".to_owned());
-        }
-    }
-    if old.x_sysext != new.x_sysext {
-        let (from, to) = (
-            CatalogInfo::read("targets", old)?,
-            CatalogInfo::read("targets", new)?,
-        );
-        if from.urls != to.urls {
-            changes.push(Change::Moved {
-                urls: to.urls.clone(),
-            });
-        }
-        if from.title != to.title {
-            changes.push(Change::Description { extension: None });
-        }
-        let summary =
-            |info: &CatalogInfo, name| info.extensions.get(name).cloned().unwrap_or_default();
-        let names: BTreeSet<_> = from.extensions.keys().chain(to.extensions.keys()).collect();
-        let is_new = |name: &ExtensionName| !roles(old).contains_key(name.as_str());
-        for name in names {
-            if summary(&from, name) != summary(&to, name) && !is_new(name) {
-                let extension = Some(name.clone());
-                changes.push(Change::Description { extension });
-            }
-        }
-        members.extend(differing(&from.extra, &to.extra));
-    }
-    changes.extend(other("targets", members));
-    Ok(changes)
 }
 
 fn index(
@@ -316,7 +247,7 @@ fn described(
     }))
 }
 
-fn keys(role: &str, old: &RoleKeys, new: &RoleKeys) -> Option<Change> {
+pub(super) fn keys(role: &str, old: &RoleKeys, new: &RoleKeys) -> Option<Change> {
     let only_in = |one: &RoleKeys, other: &RoleKeys| -> Vec<String> {
         let ids = one.keyids.iter().filter(|id| !other.keyids.contains(id));
         ids.map(KeyId::short).collect()
@@ -329,7 +260,7 @@ fn keys(role: &str, old: &RoleKeys, new: &RoleKeys) -> Option<Change> {
     })
 }
 
-fn other(role: &str, members: Vec<String>) -> Option<Change> {
+pub(super) fn other(role: &str, members: Vec<String>) -> Option<Change> {
     (!members.is_empty()).then(|| Change::Other {
         role: role.to_owned(),
         members,
@@ -337,7 +268,7 @@ fn other(role: &str, members: Vec<String>) -> Option<Change> {
 }
 
 /// The names of members that are in one only, or not the same.
-fn differing<'a>(
+pub(super) fn differing<'a>(
     old: &'a Map<String, Value>,
     new: &'a Map<String, Value>,
 ) -> impl Iterator<Item = String> + use<'a> {

@@ -12,7 +12,7 @@ use sysext_formats::version::Version;
 use super::{
     Catalog, Change, Draft, DraftError, PendingDocuments, RootOrder, Touched, differences,
 };
-use crate::config::Expires;
+use crate::config::Policy;
 
 /// How an image that is offered stands to what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +26,10 @@ pub enum Standing {
 /// A catalog that is being changed.
 #[derive(Debug)]
 pub struct Editor {
-    before: Catalog,
+    pub(super) before: Catalog,
     pub(super) catalog: Catalog,
     pub(super) now: UtcTime,
-    pub(super) expires: Expires,
+    pub(super) policy: Policy,
     pub(super) touched: Touched,
     pub(super) renewed: Renewed,
     pub(super) order: RootOrder,
@@ -50,12 +50,12 @@ pub(super) struct Renewed {
 impl Editor {
     /// Begins with what is published.
     #[must_use]
-    pub fn new(catalog: Catalog, now: UtcTime, expires: Expires) -> Self {
+    pub fn new(catalog: Catalog, now: UtcTime, policy: Policy) -> Self {
         Self {
             before: catalog.clone(),
             catalog,
             now,
-            expires,
+            policy,
             touched: Touched::default(),
             renewed: Renewed::default(),
             order: RootOrder::First,
@@ -68,8 +68,8 @@ impl Editor {
     }
 
     /// Begins with a catalog that nobody has seen: every document is new, and its version stays.
-    pub(super) fn of_nothing(catalog: Catalog, now: UtcTime, expires: Expires) -> Self {
-        let mut editor = Self::new(catalog, now, expires);
+    pub(super) fn of_nothing(catalog: Catalog, now: UtcTime, policy: Policy) -> Self {
+        let mut editor = Self::new(catalog, now, policy);
         (
             editor.touched.root,
             editor.touched.targets,
@@ -204,19 +204,25 @@ impl Editor {
     /// # Errors
     /// When a version can not be counted up.
     pub fn finish(mut self) -> Result<Option<Draft>, DraftError> {
-        let changed = self.touched.targets || !self.touched.indexes.is_empty();
+        // What others have drafted is taken as it is.
+        if self.proposed.is_empty() {
+            self.split_tables()?;
+        }
+        let changed = self.touched.targets
+            || !self.touched.groups.is_empty()
+            || !self.touched.indexes.is_empty();
         if !(changed || self.touched.root || self.renewed.timestamp || self.renewed.snapshot) {
             return Ok(None);
         }
         if changed || self.renewed.snapshot {
             let snapshot = &mut self.catalog.snapshot;
             snapshot.version = next(snapshot.version, "snapshot")?;
-            snapshot.expires = self.now.plus(self.expires.snapshot.duration());
+            snapshot.expires = self.now.plus(self.policy.expires.snapshot.duration());
             self.touched.snapshot = true;
         }
         let timestamp = &mut self.catalog.timestamp;
         timestamp.version = next(timestamp.version, "timestamp")?;
-        timestamp.expires = self.now.plus(self.expires.timestamp.duration());
+        timestamp.expires = self.now.plus(self.policy.expires.timestamp.duration());
         let renewal = |role: &str, expires| Change::Renewal {
             role: role.to_owned(),
             expires,
@@ -255,6 +261,11 @@ impl Editor {
                 meta.insert(format!("{name}.json"), listed(index.version));
             }
         }
+        for role in &self.touched.groups {
+            if let Some(group) = catalog.groups.get(role) {
+                meta.insert(format!("{role}.json"), listed(group.version));
+            }
+        }
         catalog.timestamp.meta.snapshot.version = catalog.snapshot.version;
         Ok(Draft {
             before: self.before,
@@ -279,7 +290,7 @@ impl Editor {
         let index = self.catalog.indexes.get_mut(name).ok_or_else(unknown)?;
         if self.touched.indexes.insert(name.clone()) {
             index.version = next(index.version, name.as_str())?;
-            index.expires = self.now.plus(self.expires.index.duration());
+            index.expires = self.now.plus(self.policy.expires.index.duration());
         }
         Ok(index)
     }
@@ -288,7 +299,7 @@ impl Editor {
         let root = &mut self.catalog.root;
         if !std::mem::replace(&mut self.touched.root, true) {
             root.version = next(root.version, "root")?;
-            root.expires = self.now.plus(self.expires.root.duration());
+            root.expires = self.now.plus(self.policy.expires.root.duration());
         }
         Ok(root)
     }
@@ -297,7 +308,7 @@ impl Editor {
         let targets = &mut self.catalog.targets;
         if !std::mem::replace(&mut self.touched.targets, true) {
             targets.version = next(targets.version, "targets")?;
-            targets.expires = self.now.plus(self.expires.targets.duration());
+            targets.expires = self.now.plus(self.policy.expires.targets.duration());
         }
         Ok(targets)
     }

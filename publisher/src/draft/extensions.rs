@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use sysext_formats::catalog::{CatalogInfo, ExtensionIndex, ExtensionInfo, Retired, SCHEMA};
+use sysext_formats::catalog::{
+    CatalogInfo, ExtensionIndex, ExtensionInfo, ExtensionSummary, Retired, SCHEMA,
+};
 use sysext_formats::key::PublicKey;
 use sysext_formats::name::{ExtensionName, RoleName};
 use sysext_formats::role::{
-    DelegatedRole, Delegations, Extra, MetadataVersion, Paths, RoleKeys, Targets, Threshold,
+    DelegatedRole, Extra, MetadataVersion, Paths, RoleKeys, Targets, Threshold,
 };
 
 use super::editor::next;
-use super::{DraftError, Editor};
+use super::groups::{empty_delegations, insert_sorted};
+use super::{DraftError, Editor, Table};
 
 impl Editor {
     /// Adds an extension. One that is there with the same keys only gets a new description.
@@ -54,7 +57,7 @@ impl Editor {
         };
         let index = Targets {
             version,
-            expires: self.now.plus(self.expires.index.duration()),
+            expires: self.now.plus(self.policy.expires.index.duration()),
             targets: BTreeMap::new(),
             delegations: None,
             x_sysext: Some(serde_json::to_value(stated(name, info))?),
@@ -97,34 +100,25 @@ impl Editor {
                 keys: keys.len(),
             });
         }
-        self.touch_targets()?;
-        let delegations = self
-            .catalog
-            .targets
-            .delegations
-            .get_or_insert_with(|| Delegations {
-                keys: BTreeMap::new(),
-                roles: Vec::new(),
-                extra: Extra::new(),
-            });
+        let table = self.catalog.table_of(name);
+        let delegations = &mut self.touch_table(&table)?.delegations;
+        let delegations = delegations.get_or_insert_with(empty_delegations);
         delegations
             .keys
             .extend(keys.iter().map(|key| (key.canonical_id(), key.clone())));
-        let role = DelegatedRole {
-            name: RoleName::from(name),
-            paths: Paths::Paths(vec![format!("{name}_*")]),
-            terminating: true,
-            keys: RoleKeys {
-                keyids: keys.iter().map(PublicKey::canonical_id).collect(),
-                threshold,
-                extra: Extra::new(),
+        insert_sorted(
+            delegations,
+            DelegatedRole {
+                name: RoleName::from(name),
+                paths: Paths::Paths(vec![format!("{name}_*")]),
+                terminating: true,
+                keys: RoleKeys {
+                    keyids: keys.iter().map(PublicKey::canonical_id).collect(),
+                    threshold,
+                    extra: Extra::new(),
+                },
             },
-        };
-        // In the order of their names, so that a person finds one.
-        let at = delegations
-            .roles
-            .partition_point(|other| other.name < role.name);
-        delegations.roles.insert(at, role);
+        );
         Ok(())
     }
 
@@ -172,17 +166,49 @@ impl Editor {
         Ok(())
     }
 
-    /// Says something else about an extension in the table of contents, where it is something else.
+    /// Says something else about an extension in its table of contents, where it is something else.
     ///
     /// # Errors
-    /// When `targets.json` can not be understood.
+    /// When that can not be understood.
     pub fn summarize(&mut self, name: &ExtensionName, summary: &str) -> Result<(), DraftError> {
-        let there = self.info()?.extensions.get(name);
-        if there.is_none_or(|entry| entry.summary != summary) {
-            let entry = self.info_mut()?.extensions.entry(name.clone());
+        let differs = |info: &CatalogInfo| {
+            let there = info.extensions.get(name);
+            there.is_none_or(|entry| entry.summary != summary)
+        };
+        let set = |info: &mut CatalogInfo| {
+            let entry = info.extensions.entry(name.clone());
             summary.clone_into(&mut entry.or_default().summary);
+        };
+        let table = self.catalog.table_of(name);
+        let Table::Group(role) = &table else {
+            if differs(self.info()?) {
+                set(self.info_mut()?);
+            }
+            return Ok(());
+        };
+        let group = self.catalog.table(&table);
+        let group = group.ok_or_else(|| DraftError::UnknownGroup(role.clone()))?;
+        let mut info = CatalogInfo::read(role.as_str(), group)?;
+        if differs(&info) {
+            set(&mut info);
+            self.touch_table(&table)?.x_sysext = Some(serde_json::to_value(info)?);
         }
         Ok(())
+    }
+
+    /// What a table of contents says about its extensions, which it does not say any more afterwards.
+    pub(super) fn take_summaries(
+        &mut self,
+        table: &Table,
+    ) -> Result<BTreeMap<ExtensionName, ExtensionSummary>, DraftError> {
+        match table {
+            Table::Top => Ok(std::mem::take(&mut self.info_mut()?.extensions)),
+            Table::Group(role) => {
+                let group = self.catalog.table(table);
+                let group = group.ok_or_else(|| DraftError::UnknownGroup(role.clone()))?;
+                Ok(CatalogInfo::read(role.as_str(), group)?.extensions)
+            }
+        }
     }
 
     /// Says something else about the catalog, where it is something else.

@@ -12,7 +12,7 @@ use sysext_formats::role::{
 use sysext_formats::time::UtcTime;
 
 use super::{Catalog, Change, Draft, DraftError, Editor};
-use crate::config::Expires;
+use crate::config::Policy;
 
 /// The keys of a new catalog.
 #[derive(Debug)]
@@ -38,8 +38,8 @@ pub struct First<'a> {
     pub title: &'a str,
     /// What is said about the extensions it begins with.
     pub extensions: BTreeMap<ExtensionName, ExtensionInfo>,
-    /// For how long signatures are good.
-    pub expires: Expires,
+    /// For how long signatures are good, and when extensions are grouped.
+    pub policy: Policy,
     /// The time.
     pub now: UtcTime,
 }
@@ -52,10 +52,11 @@ impl First<'_> {
     pub fn draft(self) -> Result<Draft, DraftError> {
         let names: Vec<_> = self.extensions.keys().cloned().collect();
         let release = self.keys.release.clone();
-        let mut editor = Editor::of_nothing(self.catalog()?, self.now, self.expires);
+        let mut editor = Editor::of_nothing(self.catalog()?, self.now, self.policy);
         for (name, info) in self.extensions {
             editor.add_extension(&name, std::slice::from_ref(&release), info)?;
         }
+        editor.split_tables()?;
         let mut draft = editor.complete()?;
         draft.changes = vec![Change::Catalog { extensions: names }];
         Ok(draft)
@@ -79,7 +80,7 @@ impl First<'_> {
         let all = keys.root.iter().chain([&keys.release, &keys.online]);
         let root = Root {
             version: MetadataVersion::ONE,
-            expires: self.now.plus(self.expires.root.duration()),
+            expires: self.now.plus(self.policy.expires.root.duration()),
             consistent_snapshot: true,
             keys: all.map(|key| (key.canonical_id(), key.clone())).collect(),
             roles: RootRoles {
@@ -103,7 +104,7 @@ impl First<'_> {
         };
         let targets = Targets {
             version: MetadataVersion::ONE,
-            expires: self.now.plus(self.expires.targets.duration()),
+            expires: self.now.plus(self.policy.expires.targets.duration()),
             targets: BTreeMap::new(),
             delegations: Some(Delegations {
                 keys: BTreeMap::new(),
@@ -115,7 +116,7 @@ impl First<'_> {
         };
         let snapshot = Snapshot {
             version: MetadataVersion::ONE,
-            expires: self.now.plus(self.expires.snapshot.duration()),
+            expires: self.now.plus(self.policy.expires.snapshot.duration()),
             meta: BTreeMap::from([(
                 "targets.json".to_owned(),
                 MetaFile::version_only(MetadataVersion::ONE),
@@ -124,7 +125,7 @@ impl First<'_> {
         };
         let timestamp = Timestamp {
             version: MetadataVersion::ONE,
-            expires: self.now.plus(self.expires.timestamp.duration()),
+            expires: self.now.plus(self.policy.expires.timestamp.duration()),
             meta: TimestampMeta {
                 snapshot: MetaFile::version_only(MetadataVersion::ONE),
                 extra: Extra::new(),
@@ -136,6 +137,7 @@ impl First<'_> {
             targets,
             snapshot,
             timestamp,
+            groups: BTreeMap::new(),
             indexes: BTreeMap::new(),
         })
     }

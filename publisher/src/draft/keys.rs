@@ -12,7 +12,8 @@ use sysext_formats::key::{KeyId, PublicKey};
 use sysext_formats::name::ExtensionName;
 use sysext_formats::role::{RoleKeys, Root, Threshold};
 
-use super::{DraftError, Editor, RootOrder};
+use super::groups::{drop_unused_keys, is_group};
+use super::{DraftError, Editor, RootOrder, Table};
 use crate::config::Office;
 
 /// A change of keys.
@@ -180,12 +181,12 @@ impl Editor {
         let (old, new) = (&old_root.roles, &self.catalog.root.roles);
         let freshness = (&old.snapshot, &old.timestamp) != (&new.snapshot, &new.timestamp);
         let contents = old.targets != new.targets;
-        let delegations_changed = self.touched.targets;
+        let delegations_changed = self.touched.targets || !self.touched.groups.is_empty();
         if freshness {
             (self.renewed.snapshot, self.renewed.timestamp) = (true, true);
         }
         if contents {
-            self.touch_targets()?;
+            self.follow_targets_keys()?;
         }
         if (freshness || contents) && !change.lost && old_root.expires > self.now {
             self.order = RootOrder::Last;
@@ -197,6 +198,34 @@ impl Editor {
                     self.touch_index(&name)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Signs every table of contents again, and lets the groups be signed by whoever signs `targets.json` now.
+    fn follow_targets_keys(&mut self) -> Result<(), DraftError> {
+        let keys = self.catalog.root.roles.targets.clone();
+        let known = self.catalog.root.keys.clone();
+        let groups: Vec<_> = self
+            .catalog
+            .groups_delegated()
+            .map(|it| it.name.clone())
+            .collect();
+        let top = self.touch_targets()?;
+        if let Some(delegations) = top.delegations.as_mut().filter(|_| !groups.is_empty()) {
+            for role in &mut delegations.roles {
+                if is_group(&role.name) {
+                    role.keys.keyids.clone_from(&keys.keyids);
+                    role.keys.threshold = keys.threshold;
+                }
+            }
+            let used = keys.keyids.iter();
+            let used = used.filter_map(|id| Some((id.clone(), known.get(id)?.clone())));
+            delegations.keys.extend(used);
+            drop_unused_keys(delegations);
+        }
+        for role in groups {
+            self.touch_table(&Table::Group(role))?;
         }
         Ok(())
     }
@@ -236,7 +265,8 @@ impl Editor {
         if !edit.apply(name.as_str(), &mut keys)? {
             return Ok(());
         }
-        let targets = self.touch_targets()?;
+        let table = self.catalog.table_of(name);
+        let targets = self.touch_table(&table)?;
         let delegations = targets.delegations.as_mut().ok_or_else(unknown)?;
         if let Some(key) = edit.comes() {
             delegations.keys.insert(key.canonical_id(), key.clone());
@@ -246,9 +276,7 @@ impl Editor {
             .iter_mut()
             .find(|role| role.name.as_str() == name.as_str());
         role.ok_or_else(unknown)?.keys = keys;
-        let roles = delegations.roles.iter();
-        let used: BTreeSet<&KeyId> = roles.flat_map(|role| &role.keys.keyids).collect();
-        delegations.keys.retain(|id, _| used.contains(id));
+        drop_unused_keys(delegations);
         Ok(())
     }
 }

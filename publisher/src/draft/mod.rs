@@ -11,6 +11,7 @@ mod difference;
 mod editor;
 mod extensions;
 mod first;
+mod groups;
 mod keys;
 mod pending;
 mod proposed;
@@ -23,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sysext_formats::catalog::IndexError;
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::key::KeyId;
-use sysext_formats::name::{Channel, ExtensionName, FileName, RoleName};
+use sysext_formats::name::{Channel, ExtensionName, FileName, NameError, RoleName};
 use sysext_formats::role::{MetadataVersion, RoleKeys, Root, Snapshot, Targets, Timestamp};
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
@@ -32,6 +33,7 @@ pub use self::change::Change;
 pub use self::difference::{Difference, differences};
 pub use self::editor::{Editor, Standing};
 pub use self::first::{First, FirstKeys};
+pub use self::groups::{Table, group_prefix, is_group};
 pub use self::keys::{KeyChange, KeyEdit};
 pub use self::pending::{DocumentId, Need, PendingDocument, PendingDocuments};
 
@@ -46,18 +48,18 @@ pub struct Catalog {
     pub snapshot: Snapshot,
     /// The timestamp.
     pub timestamp: Timestamp,
+    /// Those groups that were read or changed.
+    pub groups: BTreeMap<RoleName, Targets>,
     /// Those extension indexes that were read or changed.
     pub indexes: BTreeMap<ExtensionName, Targets>,
 }
 
 impl Catalog {
-    /// The names of its extensions.
+    /// The names of its extensions; of those in groups, the ones in groups that were read.
     pub fn extensions(&self) -> impl Iterator<Item = ExtensionName> {
         let roles = self
-            .targets
-            .delegations
-            .iter()
-            .flat_map(|delegations| &delegations.roles);
+            .tables()
+            .flat_map(|(_, table)| table.delegations.iter().flat_map(|it| &it.roles));
         roles.filter_map(|role| role.name.as_str().parse().ok())
     }
 
@@ -67,15 +69,11 @@ impl Catalog {
         self.root.roles.targets.keyids == self.root.roles.root.keyids
     }
 
-    /// Who signs the index of an extension.
+    /// Who signs the index of an extension; its group must have been read.
     #[must_use]
     pub fn index_keys(&self, name: &ExtensionName) -> Option<&RoleKeys> {
-        let name = RoleName::from(name);
-        let roles = &self.targets.delegations.as_ref()?.roles;
-        roles
-            .iter()
-            .find(|role| role.name == name)
-            .map(|role| &role.keys)
+        let (role, _) = self.delegation(&RoleName::from(name))?;
+        Some(&role.keys)
     }
 }
 
@@ -86,6 +84,8 @@ pub struct Touched {
     pub root: bool,
     /// The table of contents.
     pub targets: bool,
+    /// Groups.
+    pub groups: BTreeSet<RoleName>,
     /// Indexes.
     pub indexes: BTreeSet<ExtensionName>,
     /// The snapshot. The timestamp always is new.
@@ -130,6 +130,12 @@ pub enum DraftError {
     /// No such extension.
     #[error("the catalog has no extension {0}")]
     UnknownExtension(ExtensionName),
+    /// A group that was not read.
+    #[error("the catalog has no group {0}")]
+    UnknownGroup(RoleName),
+    /// A group that can not be named.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// The name is there with other bytes.
     #[error(
         "{file} is published already with other bytes: sha256 {published} is published, {offered} is offered"

@@ -61,9 +61,10 @@ impl DocumentId {
 
 impl fmt::Display for DocumentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.extension() {
-            Some(name) => write!(f, "the index of {name}"),
-            None => f.write_str(self.role()),
+        match (self, self.extension()) {
+            (_, Some(name)) => write!(f, "the index of {name}"),
+            (Self::Delegated(group), None) => write!(f, "the group {group}"),
+            (_, None) => f.write_str(self.role()),
         }
     }
 }
@@ -127,8 +128,7 @@ impl Draft {
 impl Catalog {
     /// Who signs a delegated role.
     fn delegation_to(&self, role: &RoleName) -> Option<Need<'_>> {
-        let delegations = self.targets.delegations.as_ref()?;
-        let delegated = delegations.roles.iter().find(|other| other.name == *role)?;
+        let (delegated, delegations) = self.delegation(role)?;
         Some(Need {
             keys: &delegated.keys,
             authority: delegations.authority(role)?,
@@ -197,14 +197,15 @@ impl PendingDocuments {
     pub fn of(draft: &Draft) -> Result<Self, (DocumentId, SignError)> {
         let mut documents = draft.proposed.clone();
         let catalog = &draft.catalog;
-        for name in &draft.touched.indexes {
-            let role = RoleName::from(name);
-            if let (Some(index), false) = (
-                catalog.indexes.get(name),
-                documents.delegated.contains_key(&role),
-            ) {
-                let pending = Pending::new(index.clone())
-                    .map_err(|error| (DocumentId::index(name), error))?;
+        let indexes = draft.touched.indexes.iter();
+        let indexes = indexes.map(|name| (RoleName::from(name), catalog.indexes.get(name)));
+        let groups = draft.touched.groups.iter();
+        let groups = groups.map(|role| (role.clone(), catalog.groups.get(role)));
+        for (role, document) in indexes.chain(groups) {
+            if let (Some(document), false) = (document, documents.delegated.contains_key(&role)) {
+                let pending = Pending::new(document.clone());
+                let id = || DocumentId::Delegated(role.clone());
+                let pending = pending.map_err(|error| (id(), error))?;
                 documents.delegated.insert(role, pending);
             }
         }

@@ -4,10 +4,11 @@
 //! other bytes, and what may not be published is refused.
 
 use sysext_formats::catalog::ExtensionIndex;
-use sysext_formats::name::{ExtensionName, FileName};
+use sysext_formats::name::{ExtensionName, FileName, RoleName};
 use sysext_formats::role::{MetadataVersion, Role, Targets};
 
 use super::editor::next;
+use super::groups::is_group;
 use super::{DraftError, Editor, PendingDocuments, RootOrder};
 
 impl Editor {
@@ -48,7 +49,18 @@ impl Editor {
             // What was read of the old one says nothing any more.
             self.info = None;
         }
-        for (role, index) in &documents.delegated {
+        let groups = documents
+            .delegated
+            .iter()
+            .filter(|(role, _)| is_group(role));
+        for (role, group) in groups {
+            self.take_group(role, group.unverified().clone())?;
+        }
+        let indexes = documents
+            .delegated
+            .iter()
+            .filter(|(role, _)| !is_group(role));
+        for (role, index) in indexes {
             let name: ExtensionName = role
                 .as_str()
                 .parse()
@@ -56,6 +68,21 @@ impl Editor {
             self.take_index(&name, index.unverified().clone())?;
         }
         self.proposed = documents;
+        Ok(())
+    }
+
+    fn take_group(&mut self, role: &RoleName, new: Targets) -> Result<(), DraftError> {
+        let expected = match (
+            self.catalog.groups.get(role),
+            self.catalog.snapshot.role(role.as_str()),
+        ) {
+            (Some(old), _) => next(old.version, role.as_str())?,
+            (None, Some(listed)) => next(listed.version, role.as_str())?,
+            (None, None) => MetadataVersion::ONE,
+        };
+        is_version(role.as_str(), expected, new.version)?;
+        self.catalog.groups.insert(role.clone(), new);
+        self.touched.groups.insert(role.clone());
         Ok(())
     }
 

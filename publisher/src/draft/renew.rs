@@ -1,15 +1,15 @@
 //! Signing again what would expire, without any other change.
 
-use sysext_formats::name::ExtensionName;
+use sysext_formats::name::{ExtensionName, RoleName};
 
-use super::{DraftError, Editor};
+use super::{DraftError, Editor, Table};
 
 impl Editor {
     /// Signs freshness again: the timestamp, and the snapshot once half of its time is over.
     pub fn renew_freshness(&mut self) {
         self.renewed.timestamp = true;
         let left = self.catalog.snapshot.expires.since(self.now);
-        self.renewed.snapshot |= left <= self.expires.snapshot.duration() / 2;
+        self.renewed.snapshot |= left <= self.policy.expires.snapshot.duration() / 2;
     }
 
     /// Signs an index again.
@@ -26,6 +26,14 @@ impl Editor {
     /// When its version can not be counted up.
     pub fn renew_targets(&mut self) -> Result<(), DraftError> {
         self.touch_targets().map(drop)
+    }
+
+    /// Signs a group again.
+    ///
+    /// # Errors
+    /// When it was not handed in.
+    pub fn renew_group(&mut self, role: &RoleName) -> Result<(), DraftError> {
+        self.touch_table(&Table::Group(role.clone())).map(drop)
     }
 
     /// Signs the root again, with the same keys.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Expires;
+use crate::config::{Expires, Policy};
 use serde_json::json;
 use sysext_formats::catalog::{ExtensionInfo, Image};
 use sysext_formats::key::PublicKey;
@@ -34,14 +34,14 @@ fn catalog() -> Catalog {
             (name("b"), ExtensionInfo::default()),
         ]
         .into(),
-        expires: Expires::default(),
+        policy: Policy::default(),
         now: THEN.parse().unwrap(),
     };
     first.draft().unwrap().catalog
 }
 
 fn editor(catalog: Catalog) -> Editor {
-    Editor::new(catalog, NOW.parse().unwrap(), Expires::default())
+    Editor::new(catalog, NOW.parse().unwrap(), Policy::default())
 }
 
 fn image(version: &str, bytes: &[u8], channel: &str) -> Image {
@@ -202,4 +202,124 @@ fn a_renewal_is_a_new_version_with_the_same_content() {
         before.indexes[&name("b")].targets
     );
     assert!(draft.catalog.root.expires > before.root.expires);
+}
+
+/// As [`catalog`], with so many more extensions, in groups of at most `most`.
+fn grouped(names: &[&str], most: usize) -> (Catalog, Vec<Change>) {
+    let policy = Policy {
+        group_above: most,
+        ..Policy::default()
+    };
+    let mut editor = Editor::new(catalog(), NOW.parse().unwrap(), policy);
+    for text in names {
+        editor
+            .add_extension(&name(text), &[key(3)], ExtensionInfo::default())
+            .unwrap();
+    }
+    let draft = editor.finish().unwrap().unwrap();
+    (draft.catalog, draft.changes)
+}
+
+#[test]
+fn a_long_table_of_contents_is_split_by_name_and_everything_stays_findable() {
+    let names = ["lib", "lib-a", "lib-b", "lib-bc", "lib.d", "x1", "x2", "0"];
+    let (grouped, changes) = grouped(&names, 3);
+    let groups: Vec<_> = grouped
+        .groups_delegated()
+        .map(|role| {
+            (
+                role.name.to_string(),
+                group_prefix(role).unwrap().to_owned(),
+            )
+        })
+        .collect();
+    let expected = [
+        "_0 0",
+        "_a a",
+        "_b b",
+        "_lib- lib-",
+        "_lib. lib.",
+        "_lib_ lib_",
+        "_x x",
+    ];
+    let shown: Vec<_> = groups
+        .iter()
+        .map(|(name, prefix)| format!("{name} {prefix}"))
+        .collect();
+    assert_eq!(shown, expected);
+    for text in names.iter().chain(&["a", "b"]) {
+        assert!(grouped.index_keys(&name(text)).is_some(), "{text}");
+        let path = format!("{text}_");
+        let claim = groups.iter().filter(|(_, prefix)| path.starts_with(prefix));
+        assert_eq!(claim.count(), 1, "{text} is in one group");
+    }
+    let top = grouped.targets.delegations.as_ref().unwrap();
+    assert!(top.roles.iter().all(|role| is_group(&role.name)));
+    assert!(grouped.snapshot.role("_lib-").is_some());
+    // Those that were there before moved, and that is all that is said of them.
+    assert!(changes.contains(&Change::Grouped {
+        groups: groups.iter().map(|(name, _)| name.clone()).collect(),
+        extensions: 2,
+    }));
+    assert!(
+        !changes
+            .iter()
+            .any(|change| matches!(change, Change::ExtensionGone { .. } | Change::Other { .. })),
+        "{changes:?}"
+    );
+}
+
+#[test]
+fn a_new_extension_changes_its_group_only_and_a_long_group_is_split() {
+    let (catalog, _) = grouped(
+        &["lib", "lib-a", "lib-b", "lib-bc", "lib.d", "x1", "x2", "0"],
+        3,
+    );
+    let policy = Policy {
+        group_above: 3,
+        ..Policy::default()
+    };
+    let mut editor = Editor::new(catalog.clone(), NOW.parse().unwrap(), policy);
+    editor
+        .add_extension(&name("x3"), &[key(3)], ExtensionInfo::default())
+        .unwrap();
+    let draft = editor.finish().unwrap().unwrap();
+    assert!(!draft.touched.targets);
+    assert_eq!(
+        draft
+            .touched
+            .groups
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        ["_x"]
+    );
+    assert_eq!(draft.touched.indexes.len(), 1);
+    let mut editor = Editor::new(draft.catalog, NOW.parse().unwrap(), policy);
+    editor
+        .add_extension(&name("x22"), &[key(3)], ExtensionInfo::default())
+        .unwrap();
+    let split = editor.finish().unwrap().unwrap();
+    assert!(split.touched.targets);
+    let groups: Vec<_> = split
+        .touched
+        .groups
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(groups, ["_x1", "_x2", "_x3"]);
+    assert!(
+        !split
+            .catalog
+            .groups
+            .keys()
+            .any(|role| role.as_str() == "_x")
+    );
+    assert!(
+        split.catalog.snapshot.role("_x").is_some(),
+        "a role that was listed never vanishes"
+    );
+    for text in ["x1", "x2", "x22", "x3", "lib-bc"] {
+        assert!(split.catalog.index_keys(&name(text)).is_some(), "{text}");
+    }
 }

@@ -35,7 +35,7 @@ pub use self::source::Source;
 pub use self::standing::{Standing, standing};
 use crate::config::Config;
 use crate::context::{Context, Outbox};
-use crate::draft::{DocumentId, Draft, DraftError, Editor, PendingDocuments};
+use crate::draft::{DocumentId, Draft, DraftError, Editor, PendingDocuments, is_group};
 use crate::failure::{Failure, Kind};
 use crate::location::Location;
 use crate::memory::Memory;
@@ -113,6 +113,9 @@ pub fn write(
         .into(),
     );
     let mut published = Published::read(&recorder, memory, context.now())?;
+    if !draft.touched.groups.is_empty() {
+        published.groups()?;
+    }
     for name in &draft.touched.indexes {
         if draft.before.index_keys(name).is_some() {
             published.look_up(name)?;
@@ -218,7 +221,7 @@ impl Proposal {
         let catalog = published
             .catalog()
             .ok_or_else(|| Failure::new(Kind::Unverified, "targets.json is not there"))?;
-        let mut editor = Editor::new(catalog, now, config.expires);
+        let mut editor = Editor::new(catalog, now, config.policy());
         self.apply(published, &mut editor)?;
         let draft = editor.finish()?;
         Ok(draft.ok_or(ProposalError::Empty)?)
@@ -229,7 +232,15 @@ impl Proposal {
     /// # Errors
     /// As [`draft`](Self::draft).
     pub fn apply(&self, published: &mut Published<'_>, editor: &mut Editor) -> Result<(), Failure> {
+        if self.documents.delegated.keys().any(is_group) {
+            for (role, group) in published.groups()? {
+                editor.load_group(&role, group);
+            }
+        }
         for name in self.extensions() {
+            if let Some((role, group)) = published.group_of(&name)? {
+                editor.load_group(&role, group);
+            }
             // One that the published table of contents does not have yet may come with this proposal.
             if editor.catalog().index_keys(&name).is_none() {
                 continue;

@@ -9,6 +9,8 @@ mod common;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod races;

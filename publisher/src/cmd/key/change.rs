@@ -214,6 +214,12 @@ fn run(context: &Context, wish: &Wish<'_>) -> Outcome {
             })
         }
         None => session.reconcile(context, store.as_ref(), |attempt| {
+            match office {
+                Office::Extension(name) => attempt.load_group(name)?,
+                Office::Online => {}
+                // Whoever signs the table of contents signs its groups, too.
+                Office::Root | Office::Release => attempt.load_groups()?,
+            }
             let release = ids(attempt.ring, &attempt.config.keys.release);
             let change = wish.change(attempt.editor.catalog(), release)?;
             gone = change.goes().cloned();

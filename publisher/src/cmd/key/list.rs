@@ -6,7 +6,6 @@ use sysext_formats::key::{KeyId, PublicKey};
 
 use crate::context::{Context, Outcome, Verdict};
 use crate::draft::Catalog;
-use crate::failure::{Failure, Kind};
 use crate::session::Session;
 
 #[derive(Serialize)]
@@ -25,10 +24,8 @@ struct Listed {
 pub(super) fn run(context: &Context) -> Outcome {
     let session = Session::open(context)?;
     let base = session.base(context)?;
-    let published = session.published(context, base.as_ref())?;
-    let catalog = published
-        .catalog()
-        .ok_or_else(|| Failure::new(Kind::Unverified, "targets.json is not there"))?;
+    let mut published = session.published(context, base.as_ref())?;
+    let catalog = published.whole_catalog()?;
     let keys = &session.config.keys;
     let own = session
         .config
@@ -62,10 +59,8 @@ pub(super) fn run(context: &Context) -> Outcome {
         .collect();
     // Keys of the catalog that the configuration has no source for.
     let delegated = catalog
-        .targets
-        .delegations
-        .iter()
-        .flat_map(|delegations| delegations.keys.keys());
+        .tables()
+        .flat_map(|(_, table)| table.delegations.iter().flat_map(|it| it.keys.keys()));
     let known: Vec<_> = listed.iter().filter_map(|entry| entry.id.clone()).collect();
     let mut others: Vec<_> = catalog
         .root
