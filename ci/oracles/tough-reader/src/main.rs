@@ -1,12 +1,12 @@
 //! Reads a catalog with tough, the TUF client of another project, and compares every image.
 //!
-//! `tough-reader hashed|plain ROOT-JSON CATALOG ORIGINALS`: trusts ROOT-JSON, loads the folder CATALOG (`metadata/`,
-//! `images/`) with all its roles, and reads every file that any of them lists. `ORIGINALS/NAME` must have the same bytes,
-//! and every file of ORIGINALS must be listed.
+//! `tough-reader hashed|plain ROOT-JSON CATALOG ORIGINALS [STATE]`: trusts ROOT-JSON, loads the folder CATALOG
+//! (`metadata/`, `images/`) with all its roles, and reads every file that any of them lists. `ORIGINALS/NAME` must have the
+//! same bytes, and every file of ORIGINALS must be listed. What was seen is kept in the folder STATE, or nowhere.
 //!
 //! - `hashed` is tough as it is: it asks for `images/HASH.NAME`. tough has no setting for plain names; with `plain` its
 //!   transport takes the hash off again before it opens the file.
-//! - Prints a line for each image; an error and exit code 1 for anything that tough refuses or that is not the same.
+//! - Prints how many images were read; an error and exit code 1 for anything that tough refuses or that is not the same.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -25,15 +25,23 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.as_slice() {
-        [names, root, catalog, originals] if names == "hashed" || names == "plain" => {
+        [names, root, catalog, originals, state @ ..]
+            if (names == "hashed" || names == "plain") && state.len() <= 1 =>
+        {
             let names = if names == "plain" {
                 Names::Plain
             } else {
                 Names::Hashed
             };
-            read(names, root.as_ref(), catalog.as_ref(), originals.as_ref())
+            read(&Request {
+                names,
+                root: root.into(),
+                catalog: catalog.into(),
+                originals: originals.into(),
+                state: state.first().map(PathBuf::from),
+            })
         }
-        _ => Err("usage: tough-reader hashed|plain ROOT-JSON CATALOG ORIGINALS".into()),
+        _ => Err("usage: tough-reader hashed|plain ROOT-JSON CATALOG ORIGINALS [STATE]".into()),
     };
     let Err(error) = done else {
         return ExitCode::SUCCESS;
@@ -47,25 +55,38 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn read(names: Names, root: &Path, catalog: &Path, originals: &Path) -> Result<()> {
+/// What the arguments say.
+struct Request {
+    names: Names,
+    root: PathBuf,
+    catalog: PathBuf,
+    originals: PathBuf,
+    state: Option<PathBuf>,
+}
+
+fn read(request: &Request) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(read_all(names, root, catalog, originals))
+    runtime.block_on(read_all(request))
 }
 
-async fn read_all(names: Names, root: &Path, catalog: &Path, originals: &Path) -> Result<()> {
-    let root = std::fs::read(root)?;
-    let repository = RepositoryLoader::new(
+async fn read_all(request: &Request) -> Result<()> {
+    let (names, originals) = (request.names, &request.originals);
+    let root = std::fs::read(&request.root)?;
+    let mut loader = RepositoryLoader::new(
         &root,
-        folder(catalog, "metadata")?,
-        folder(catalog, "images")?,
+        folder(&request.catalog, "metadata")?,
+        folder(&request.catalog, "images")?,
     )
     .transport(names)
-    .expiration_enforcement(ExpirationEnforcement::Safe)
-    .load()
-    .await?;
-    let mut seen = BTreeSet::new();
+    .expiration_enforcement(ExpirationEnforcement::Safe);
+    if let Some(state) = &request.state {
+        std::fs::create_dir_all(state)?;
+        loader = loader.datastore(state);
+    }
+    let repository = loader.load().await?;
+    let (mut seen, mut length) = (BTreeSet::new(), 0);
     for (name, _) in repository.all_targets() {
         let stream = repository.read_target(name).await?;
         let stream = stream.ok_or_else(|| format!("{} is listed and not found", name.raw()))?;
@@ -73,11 +94,7 @@ async fn read_all(names: Names, root: &Path, catalog: &Path, originals: &Path) -
         if std::fs::read(originals.join(name.raw()))? != bytes {
             return Err(format!("{} has other bytes than the original", name.raw()).into());
         }
-        println!(
-            "tough, {names:?} names: {}, {} bytes, as published",
-            name.raw(),
-            bytes.len()
-        );
+        length += bytes.len();
         seen.insert(name.raw().to_owned());
     }
     for original in std::fs::read_dir(originals)? {
@@ -86,6 +103,11 @@ async fn read_all(names: Names, root: &Path, catalog: &Path, originals: &Path) -
             return Err(format!("{} is in no role", original.display()).into());
         }
     }
+    let names = format!("{names:?}").to_lowercase();
+    println!(
+        "tough, {names} names: {} images, {length} bytes, as published",
+        seen.len()
+    );
     Ok(())
 }
 
