@@ -50,11 +50,22 @@ publish() {
     mv "$1"/*_*.raw "$1/originals"
 }
 
+# vendor DIR ARGUMENT…: sysext-publish there; it shall succeed, and is quiet.
+vendor() {
+    local said
+    said=$(cd "$1" && sysext-publish "${@:2}" 2>&1) || fail "sysext-publish ${*:2}: $said"
+}
+
+# configure DIR NAME VALUE
+configure() {
+    grep -q "^$2 = " "$1/sysext-publish.toml" || die "the configuration has no $2"
+    sed -i "s/^$2 = [^ ]*/$2 = $3/" "$1/sysext-publish.toml"
+}
+
 # catalog DIR HASHED-NAMES: two extensions, three images.
 catalog() {
     vendor_init "$1" acme https://acme.example/sysext hello ahoy >/dev/null
-    sed -i "s/^hashed-names = .*/hashed-names = \"$2\"/" "$1/sysext-publish.toml"
-    grep -q "^hashed-names = \"$2\"" "$1/sysext-publish.toml" || die "the configuration has no hashed-names"
+    configure "$1" hashed-names "\"$2\""
     publish "$1" hello 1.0
     publish "$1" hello 2.0
     publish "$1" ahoy 1.0
@@ -62,14 +73,9 @@ catalog() {
 
 # replace_key DIR OFFICE OLD NEW: NEW signs in the place of OLD, which is destroyed unless KEEP_OLD is set.
 replace_key() {
-    local said
-    said=$(
-        cd "$1" || exit
-        exec 2>&1
-        sysext-publish key generate --unencrypted "$4"
-        sysext-publish key replace --for "$2" --old "$3" --key "file:$4"
-        [[ -n ${KEEP_OLD-} ]] || rm "$3" "${3%.pem}.pub"
-    ) || fail "the key $3 for $2 is not replaced: $said"
+    vendor "$1" key generate --unencrypted "$4"
+    vendor "$1" key replace --for "$2" --old "$3" --key "file:$4"
+    [[ -n ${KEEP_OLD-} ]] || rm "$1/$3" "$1/${3%.pem}.pub"
     note "replaced: a key for $2"
 }
 
@@ -114,13 +120,16 @@ stock_client_story() {
     KEEP_OLD=1 replace_key "$WORK/link" hello keys/ci/release.pem keys/ci/hello.pem
     replace_key "$WORK/link" hello keys/ci/hello.pem keys/ci/hello-2.pem
     replace_key "$WORK/link" online keys/ci/online.pem keys/ci/online-2.pem
+    vendor "$WORK/link" key generate --unencrypted keys/ci/hello-3.pem
+    vendor "$WORK/link" key add --for hello --key file:keys/ci/hello-3.pem --threshold 2
     publish "$WORK/link" hello 3.0
     cp -r "$WORK/state" "$WORK/state-between"
     reads hashed "$WORK/link" "$WORK/state-between"
     replace_key "$WORK/link" release keys/ci/release.pem keys/ci/release-2.pem
     replace_key "$WORK/link" root keys/offline/root-2.pem keys/offline/root-4.pem
+    vendor "$WORK/link" key threshold --for root 2
     publish "$WORK/link" ahoy 2.0
-    [[ -e $WORK/link/public/metadata/5.root.json ]] || fail "four keys of the root were replaced in fewer roots"
+    [[ -e $WORK/link/public/metadata/6.root.json ]] || fail "five changes of the root made fewer roots"
     reads hashed "$WORK/link"
     reads plain "$WORK/link"
     reads hashed "$WORK/link" "$WORK/state-new" "$(newest "$WORK/link/public" root)"
@@ -137,4 +146,14 @@ stock_client_story() {
     index=$(newest "$COPY" hello)
     cp "$(newest "$old/public" hello)" "$index"
     refuses signature hashed "$WORK/link" "$COPY"
+
+    say "when the table of contents is split into groups"
+    configure "$WORK/link" group-above 2
+    vendor "$WORK/link" extension add tool
+    vendor "$WORK/link" extension add toad
+    publish "$WORK/link" tool 1.0
+    [[ -n $(newest "$WORK/link/public" '_*') ]] || fail "there are no groups"
+    reads hashed "$WORK/link"
+    reads plain "$WORK/link"
+    reads hashed "$WORK/link" "$WORK/state"
 }
