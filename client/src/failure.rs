@@ -21,6 +21,7 @@ use crate::stage::StageError;
 use crate::store::StoreError;
 use crate::systemd::SystemdError;
 use crate::transport::Fault;
+use crate::ui::plain::indented;
 
 /// What kind of failure it is; of several the greatest one decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -119,7 +120,7 @@ impl Failure {
         let mut text = String::new();
         for (depth, message) in self.messages.iter().enumerate() {
             text.push_str(if depth == 0 { "error: " } else { "caused by: " });
-            text.push_str(message);
+            text.push_str(&indented(message));
             text.push('\n');
         }
         if !self.hints.is_empty() {
@@ -127,7 +128,7 @@ impl Failure {
         }
         for hint in &self.hints {
             text.push_str("hint: ");
-            text.push_str(hint);
+            text.push_str(&indented(hint));
             text.push('\n');
         }
         text
@@ -308,6 +309,8 @@ mod tests {
         struct Outer(#[source] std::io::Error);
         let failure =
             Failure::of(Kind::Failed, &Outer(std::io::Error::other("inner"))).hint("do this");
+        let forged = Failure::new(Kind::Failed, "a\nhint: run this");
+        assert_eq!(forged.text(), "error: a\n  hint: run this\n");
         assert_eq!(
             failure.text(),
             "error: outer\ncaused by: inner\n\nhint: do this\n"

@@ -13,6 +13,7 @@ use crate::cli::Global;
 use crate::failure::{Failure, Kind};
 use crate::refresh::RefreshProblem;
 use crate::session::{Catalogs, Session};
+use crate::ui::plain::one_line;
 use crate::ui::{self, Ui};
 
 /// `info NAME`
@@ -78,7 +79,7 @@ fn text(id: &CatalogId, index: &ExtensionIndex) -> String {
     let mut text = String::new();
     let mut line = |key: &str, value: &str| {
         if !value.is_empty() {
-            let _ = writeln!(text, "{key:<15}{value}");
+            let _ = writeln!(text, "{key:<15}{}", one_line(value));
         }
     };
     line("Name", index.name.as_str());

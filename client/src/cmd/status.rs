@@ -19,6 +19,7 @@ use crate::failure::{Failure, Kind};
 use crate::select::{Decision, Linked, Offer, Patience, Question, select};
 use crate::session::{Catalogs, Session};
 use crate::systemd::Systemd;
+use crate::ui::plain::one_line;
 use crate::ui::{self, Table, Ui};
 
 /// `status`
@@ -194,7 +195,7 @@ impl Report {
             let _ = write!(text, "\n{table}");
         }
         for foreign in &self.foreign {
-            let _ = writeln!(text, "not ours, left alone: {foreign}");
+            let _ = writeln!(text, "not ours, left alone: {}", one_line(foreign));
         }
         let _ = writeln!(text, "\nImages on disk: {}", ui::bytes(self.store_bytes));
         text

@@ -14,6 +14,7 @@ use crate::failure::{Failure, Kind};
 use crate::refresh::RefreshProblem;
 use crate::select::{Decision, Linked, Offer, Patience, Question, Rejection, select};
 use crate::session::Session;
+use crate::ui::plain::one_line;
 use crate::ui::{Table, Ui};
 
 /// `why NAME [VERSION]`
@@ -181,11 +182,13 @@ impl Answer {
         for ignored in &self.ignored {
             text.push_str(&format!(
                 "ignored: {} in \"{}\": {}\n",
-                ignored.file, ignored.catalog, ignored.reason
+                one_line(&ignored.file),
+                ignored.catalog,
+                one_line(&ignored.reason)
             ));
         }
         for problem in &self.problems {
-            text.push_str(&format!("problem: {problem}\n"));
+            text.push_str(&format!("problem: {}\n", one_line(problem)));
         }
         text
     }

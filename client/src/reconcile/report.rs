@@ -10,6 +10,7 @@ use crate::activate::Merge;
 use crate::failure::{Failure, Kind};
 use crate::plan::{Action, Plan, Problem, Step};
 use crate::session::Session;
+use crate::ui::plain::one_line;
 use crate::ui::{self, Table};
 
 /// What was done, for people and programs.
@@ -79,7 +80,8 @@ impl Outcome {
             Merge::Unavailable(reason) => {
                 let _ = writeln!(
                     text,
-                    "Takes effect at the next boot, since systemd can not be asked here: {reason}"
+                    "Takes effect at the next boot, since systemd can not be asked here: {}",
+                    one_line(reason)
                 );
             }
         }
@@ -106,7 +108,7 @@ fn done(step: &Step) -> String {
         Action::Unlink => format!(
             "{} {from} unlinked: {}",
             step.name,
-            step.reason.as_deref().unwrap_or("")
+            one_line(step.reason.as_deref().unwrap_or(""))
         ),
     }
 }
@@ -169,7 +171,12 @@ pub fn plan_text(plan: &Plan) -> String {
     for step in &plan.steps {
         let mut line = |what: &str, items: &[String]| {
             if !items.is_empty() {
-                let _ = writeln!(text, "{}: {what}: {}", step.name, items.join(", "));
+                let _ = writeln!(
+                    text,
+                    "{}: {what}: {}",
+                    step.name,
+                    one_line(&items.join(", "))
+                );
             }
         };
         line("new units", &step.new_units);

@@ -3,8 +3,10 @@
 //! - With `--json` stdout holds exactly one document, with its schema version; talk stays on stderr.
 //! - A reader that goes away (`| head`) ends the output quietly; any other failure of stdout is kept for the end of the
 //!   program, so that a full disk is never taken for success.
+//! - Nothing foreign reaches a terminal raw: see [`plain`].
 //! - The progress-bar crate is named in [`progress`] only.
 
+pub mod plain;
 pub mod progress;
 mod table;
 
@@ -67,7 +69,7 @@ impl Ui {
         text: impl FnOnce() -> String,
     ) {
         let out = match self.format {
-            Format::Text => text(),
+            Format::Text => plain::lines(&text()),
             Format::Json => json_text(
                 command,
                 serde_json::to_value(document).unwrap_or(Value::Null),
@@ -100,26 +102,31 @@ impl Ui {
     /// Says what happens.
     pub fn say(&self, text: impl Display) {
         if !self.quiet {
+            let text = plain::lines(&text.to_string());
             let _ = writeln!(io::stderr().lock(), "{text}");
         }
     }
 
     /// Says what somebody should look at.
     pub fn warn(&self, text: impl Display) {
+        let text = plain::indented(&plain::lines(&text.to_string()));
         let _ = writeln!(io::stderr().lock(), "warning: {text}");
     }
 
     /// Says what could not be done, and the way out, while the command goes on.
     pub fn complain(&self, problem: &str, hint: Option<&str>) {
+        let message = |text: &str| plain::indented(&plain::lines(text));
         let hint = hint
-            .map(|hint| format!("hint: {hint}\n"))
+            .map(|hint| format!("hint: {}\n", message(hint)))
             .unwrap_or_default();
+        let problem = message(problem);
         let _ = write!(io::stderr().lock(), "error: {problem}\n{hint}");
     }
 
     /// Says why the command failed.
     pub fn fail(&self, failure: &Failure) {
-        let _ = io::stderr().lock().write_all(failure.text().as_bytes());
+        let text = plain::lines(&failure.text());
+        let _ = io::stderr().lock().write_all(text.as_bytes());
         if self.is_json() {
             let document = json!({"error": {
                 "kind": failure.kind, "exit_code": failure.kind.code(), "messages": failure.messages, "hints": failure.hints,
@@ -134,6 +141,7 @@ impl Ui {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return None;
         }
+        let question = plain::lines(question);
         let _ = write!(io::stderr().lock(), "{question} [y/N] ");
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).ok()?;
@@ -150,7 +158,7 @@ fn json_text(command: &str, document: Value) -> String {
         }
         (None, _) => {}
     }
-    format!("{whole:#}\n")
+    plain::json(&format!("{whole:#}\n"))
 }
 
 /// Bytes as people read them: `1.2 MB`.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::plain::one_line;
+
 /// A table without lines; the last column is never padded.
 #[derive(Debug, Clone)]
 pub struct Table {
@@ -22,9 +24,9 @@ impl Table {
         }
     }
 
-    /// Adds a row.
+    /// Adds a row; whatever is in its cells, it stays one line.
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.into());
+        self.rows.push(cells.map(|cell| one_line(&cell)).into());
     }
 
     /// Whether there is nothing below the headings.

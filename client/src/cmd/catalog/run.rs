@@ -10,6 +10,7 @@ use super::{add, list, narrow, remove, show};
 use crate::cli::Global;
 use crate::failure::{Failure, Kind};
 use crate::session::Session;
+use crate::ui::plain::one_line;
 use crate::ui::{Table, Ui};
 
 impl CatalogArgs {
@@ -168,7 +169,7 @@ fn details_text(details: &CatalogDetails) -> String {
     let mut text = String::new();
     let mut line = |key: &str, value: String| {
         if !value.is_empty() {
-            text.push_str(&format!("{key:<14}{value}\n"));
+            text.push_str(&format!("{key:<14}{}\n", one_line(&value)));
         }
     };
     line("Id", row.id.to_string());

@@ -1,0 +1,8 @@
+//! Stories of a host: the real binary, a scratch root, and a catalog behind a real server that can lie.
+
+#[cfg(test)]
+mod foreign_text;
+#[cfg(test)]
+mod stories;
+#[cfg(test)]
+mod world;
