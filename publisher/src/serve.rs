@@ -15,8 +15,8 @@
 
 mod connection;
 mod files;
-mod range;
-mod request;
+pub mod range;
+pub mod request;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -15,7 +15,10 @@ const HAS_COMMENT: u8 = 1 << 4;
 const TRAILER: usize = 8;
 
 /// The decoded document, of at most `limit` bytes.
-pub(super) fn decode(bytes: &[u8], limit: u64, url: &Url) -> Result<Vec<u8>, FetchError> {
+///
+/// # Errors
+/// When it is longer, or no gzip member.
+pub fn decode(bytes: &[u8], limit: u64, url: &Url) -> Result<Vec<u8>, FetchError> {
     let damaged = || FetchError::encoded(url, "gzip");
     let deflated = deflated(bytes).ok_or_else(damaged)?;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);

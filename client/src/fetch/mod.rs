@@ -30,8 +30,10 @@ use url::Url;
 pub use self::body::Body;
 pub use self::error::FetchError;
 pub(crate) use self::error::shown;
+pub use self::gzip::decode as decode_gzip;
 pub use self::pace::{GaveUp, Pace};
-pub use self::range::ResumePoint;
+pub use self::range::{ContentRange, ResumePoint};
+pub use self::retry::after as retry_after;
 use crate::config::Settings;
 
 /// Redirects that are followed for one request.

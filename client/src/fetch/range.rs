@@ -11,16 +11,17 @@ pub struct ResumePoint {
 
 /// `Content-Range: bytes 5-9/10` of an answer to `Range: bytes=5-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ContentRange {
+pub struct ContentRange {
     /// The offset of the first byte.
-    pub(super) start: u64,
+    pub start: u64,
     /// The length of the whole file, where it is said.
-    pub(super) total: Option<u64>,
+    pub total: Option<u64>,
 }
 
 impl ContentRange {
     /// Reads the header field. The range must end with the file, since that is what was asked for.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let (range, total) = text.strip_prefix("bytes ")?.trim().split_once('/')?;
         let (start, last) = range.split_once('-')?;
         let (start, last) = (number(start)?, number(last)?);

@@ -10,7 +10,8 @@ use jiff::fmt::rfc2822::DateTimeParser;
 static DATES: DateTimeParser = DateTimeParser::new();
 
 /// The wish in the two header fields; `None` where there is none that can be understood.
-pub(super) fn after(retry_after: &str, date: Option<&str>) -> Option<Duration> {
+#[must_use]
+pub fn after(retry_after: &str, date: Option<&str>) -> Option<Duration> {
     let text = retry_after.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than a number has are a very long time too.

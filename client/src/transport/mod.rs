@@ -26,7 +26,7 @@ use url::Url;
 use crate::fetch::{Fetcher, Pace};
 use crate::store::{Store, StoreError};
 
-pub use self::zstd::DecodeError;
+pub use self::zstd::{DecodeError, decode as decode_zstd};
 
 /// How the bytes of an image came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -86,8 +86,11 @@ pub(super) fn fetch(
     })
 }
 
-/// Decodes a frame that must give `length` bytes with the digest `sha256`.
-fn decode(
+/// Decodes a frame that must give `length` bytes with the digest `sha256`; never writes more than that.
+///
+/// # Errors
+/// When it gives anything else.
+pub fn decode(
     frame: impl Read,
     out: &mut impl Write,
     length: u64,

@@ -2,7 +2,7 @@
 
 /// What a `Range` header asks of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub enum Asked {
     /// All of it: there is no range, or one that a server may leave unheard.
     Whole,
     /// From the first to the last byte, both included.
@@ -12,7 +12,8 @@ pub(super) enum Asked {
 }
 
 /// Reads a `Range` header for a file of `length` bytes. Several ranges at once are answered with the whole file.
-pub(super) fn parse(header: &str, length: u64) -> Asked {
+#[must_use]
+pub fn parse(header: &str, length: u64) -> Asked {
     let mut parts = header.splitn(2, '=');
     let (unit, set) = (
         parts.next().unwrap_or_default(),

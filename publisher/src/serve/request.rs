@@ -19,22 +19,26 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// A request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Request {
-    pub(super) method: String,
+pub struct Request {
+    /// `GET`, `HEAD` …
+    pub method: String,
     /// As it was sent.
-    pub(super) target: String,
-    pub(super) range: Option<String>,
-    pub(super) if_range: Option<String>,
-    pub(super) if_none_match: Option<String>,
+    pub target: String,
+    /// `Range`.
+    pub range: Option<String>,
+    /// `If-Range`.
+    pub if_range: Option<String>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<String>,
     /// Whether a body follows. Nothing here takes one, so it ends the connection.
-    pub(super) has_body: bool,
+    pub has_body: bool,
     /// Whether the client wants to ask more on this connection.
-    pub(super) keep_alive: bool,
+    pub keep_alive: bool,
 }
 
 /// What came instead of a request.
-#[derive(Debug)]
-pub(super) enum NoRequest {
+#[derive(Debug, PartialEq, Eq)]
+pub enum NoRequest {
     /// The connection ended, or the server does.
     End,
     /// An answer with this status, and the end.
@@ -42,7 +46,10 @@ pub(super) enum NoRequest {
 }
 
 /// Reads one head. `rest` holds what was read and not used; `go_on` says whether to wait any longer.
-pub(super) fn read(
+///
+/// # Errors
+/// When none comes, or what comes is none.
+pub fn read(
     stream: &mut impl Read,
     rest: &mut Vec<u8>,
     go_on: impl Fn() -> bool,
@@ -127,7 +134,8 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, NoRequest> {
 }
 
 /// The components of the path that is asked for, decoded; `None` where no file can be called so.
-pub(super) fn components(target: &str) -> Option<Vec<String>> {
+#[must_use]
+pub fn components(target: &str) -> Option<Vec<String>> {
     // A proxy sends the whole URL.
     let path = match target.split_once("://") {
         Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
