@@ -1,0 +1,4 @@
+//! What is asserted: `fuzz_targets::config::check`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz_targets::config::check(data));

@@ -1,0 +1,37 @@
+//! Changes on their way between people (`sysext_publish::proposal`).
+//!
+//! - What is read and written again has the very documents and the published texts that were read: nobody signs, and
+//!   nobody is shown, anything else than what came.
+//! - Written and read again it is the same to the byte. Merged with a copy of itself it stays what it is.
+
+use sysext_formats::json;
+use sysext_publish::proposal::Proposal;
+
+/// The invariant above, for any bytes.
+pub fn check(data: &[u8]) {
+    let Ok(mut proposal) = Proposal::parse(data) else {
+        return;
+    };
+    let bytes = proposal.to_bytes().expect("what was read can be written");
+    let (received, written) = (json::parse(data).unwrap(), json::parse(&bytes).unwrap());
+    for member in ["catalog", "created", "published"] {
+        assert_eq!(received[member], written[member], "{member}");
+    }
+    let documents = received["documents"].as_object().unwrap();
+    assert_eq!(
+        written["documents"].as_object().unwrap().len(),
+        documents.len()
+    );
+    for (role, document) in documents {
+        for part in ["signed", "signatures"] {
+            let written = &written["documents"][role][part];
+            assert_eq!(written, &document[part], "{part} of {role}");
+        }
+    }
+    let again = Proposal::parse(&bytes).expect("what was written can be read");
+    assert_eq!(again.to_bytes().unwrap(), bytes);
+    proposal
+        .merge(again)
+        .expect("a copy is of the same documents");
+    assert_eq!(proposal.to_bytes().unwrap(), bytes);
+}
