@@ -8,7 +8,7 @@ each state; the catalog holds the extension `hello`, and each IMAGE is one versi
 
     first      root 1, the first image
     second     the second one, too; root 2 with another root key and another online key, an index of two keys
-    third      all images; roots 3 and 4, no root key and no online key of before, another key for the index
+    third      all images; roots 3 and 4, and none of the keys of before
     …          successors of `second` that a host has to refuse; LIES says why
 
 Every document holds members that nobody knows. Prints the fingerprint of the first root. Needs the package tuf.
@@ -239,6 +239,15 @@ class Catalog:
         self.delegator.add_key(self.index_keys[-1].public_key, EXTENSION)
         self.delegator.delegations.roles[EXTENSION].threshold = 2
 
+    def replace_release_key(self) -> None:
+        """Another key signs targets, the group, and the index as its first."""
+        gone, self.release_keys = self.release_keys[0], [self.key(1)]
+        self.index_keys[0] = self.release_keys[0]
+        delegations = [(self.delegator, EXTENSION)] + ([(self.targets, "_group")] if self.style.group else [])
+        for delegator, role in delegations:
+            delegator.revoke_key(gone.public_key.keyid, role)
+            delegator.add_key(self.release_keys[0].public_key, role)
+
     def replace_index_key(self) -> None:
         """The later of the two keys goes, another one comes."""
         self.delegator.revoke_key(self.index_keys.pop().public_key.keyid, EXTENSION)
@@ -325,6 +334,7 @@ def main() -> None:
         image.write_bytes(bytes(image.stat().st_size))
 
     catalog.change_root_key(1)
+    catalog.replace_release_key()
     catalog.change_root_key(0)
     catalog.replace_index_key()
     # Twice: no document may have the version of another one that a host has seen among the lies.

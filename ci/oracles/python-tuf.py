@@ -3,9 +3,9 @@
 
     python-tuf.py hashed|plain ROOT-JSON BASE-URL ORIGINALS [STATE]
 
-BASE-URL is where catalog.toml lies, ROOT-JSON the root to start from, ORIGINALS a folder with the images under their names
-in the catalog. `hashed` asks for HASH.NAME as stock clients do, `plain` for NAME. What was seen is kept in the folder
-STATE, or nowhere. Ends with the error that python-tuf refuses something with. Needs the package tuf.
+BASE-URL is where catalog.toml lies, ROOT-JSON the root to start from, ORIGINALS a folder with the images under their
+names in the catalog. `hashed` asks for HASH.NAME as stock clients do, `plain` for NAME. What was seen is kept in the
+folder STATE, or nowhere. Ends with the error that python-tuf refuses something with. Needs the package tuf.
 """
 
 import pathlib
