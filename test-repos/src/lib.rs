@@ -1,6 +1,7 @@
 //! Repositories, servers, images and hosts for the tests of this workspace. Never shipped: a dev-dependency only.
 //!
 //! - [`fault_server`]: an HTTP server that serves files as the standard says, until it is told to lie.
+//! - [`tls`]: the same at https://.
 //! - [`image`]: small real system extension images, made in process.
 //! - [`simulator`]: catalogs that are published, attacked and published again.
 //! - [`scenario`]: attacks on metadata with what must come of them; `fixtures/` holds them as files.
@@ -20,3 +21,4 @@ pub mod image;
 pub mod scenario;
 pub mod scratch;
 pub mod simulator;
+pub mod tls;

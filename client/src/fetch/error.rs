@@ -297,19 +297,18 @@ pub(crate) fn shown(url: &Url) -> String {
 }
 
 fn is_certificate(error: &reqwest::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        let inner = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let tls = tls.or_else(|| error.downcast_ref());
-        if let Some(rustls::Error::InvalidCertificate(_)) = tls {
-            return true;
-        }
-        source = error.source();
-    }
-    false
+    matches!(tls(error), Some(rustls::Error::InvalidCertificate(_)))
+}
+
+/// The error of the TLS library behind another, which I/O errors keep within themselves, one in the other.
+fn tls<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let inner = error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
+    error
+        .downcast_ref()
+        .or_else(|| tls(inner?))
+        .or_else(|| tls(error.source()?))
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod foreign_text;
 #[cfg(test)]
+mod lying_server;
+#[cfg(test)]
 mod stories;
 #[cfg(test)]
 mod world;

@@ -1,6 +1,7 @@
 //! A host, the real binary, and a catalog behind a real server that can lie: what the stories of this folder are told
 //! with.
 
+use std::ffi::OsStr;
 use std::process::{Command, Output};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -78,6 +79,11 @@ impl World {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(&[], arguments)
+    }
+
+    /// Runs a command with these variables besides.
+    pub(crate) fn run_with(&self, variables: &[(&str, &OsStr)], arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sysext-fetch"));
         command.arg("--root").arg(self.host.root()).args(arguments);
         for variable in [
@@ -91,7 +97,7 @@ impl World {
         ] {
             command.env_remove(variable);
         }
-        command.output().unwrap()
+        command.envs(variables.iter().copied()).output().unwrap()
     }
 
     /// Runs a command that must work.
