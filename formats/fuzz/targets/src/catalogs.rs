@@ -12,9 +12,9 @@ use sysext_formats::name::ExtensionName;
 use sysext_formats::role::Targets;
 
 /// `catalog.toml`.
-pub fn descriptor(data: &[u8]) {
+pub fn descriptor(data: &[u8]) -> bool {
     let Ok(descriptor) = Descriptor::parse(data) else {
-        return;
+        return false;
     };
     assert!(data.len() as u64 <= MAX_DESCRIPTOR && !descriptor.url.is_empty());
     let urls = descriptor.url.iter().chain(&descriptor.images_url);
@@ -35,15 +35,16 @@ pub fn descriptor(data: &[u8]) {
         .iter()
         .any(|pattern| pattern.matches(&name));
     assert_eq!(descriptor.may_provide(&name), matches);
+    true
 }
 
 /// The index of an extension, and the catalog's table of contents.
-pub fn index(data: &[u8]) {
+pub fn index(data: &[u8]) -> bool {
     let Some(targets) = json::parse(data)
         .ok()
         .and_then(|value| Targets::deserialize(value).ok())
     else {
-        return;
+        return false;
     };
     if let Ok(info) = CatalogInfo::read("targets", &targets) {
         let value = serde_json::to_value(&info).unwrap();
@@ -51,7 +52,7 @@ pub fn index(data: &[u8]) {
     }
     let name: ExtensionName = "k3s".parse().unwrap();
     let Ok(index) = ExtensionIndex::read(&name, &targets) else {
-        return;
+        return false;
     };
     assert_eq!(
         index.images.len() + index.ignored.len(),
@@ -81,4 +82,5 @@ pub fn index(data: &[u8]) {
             .parse::<sysext_formats::name::Channel>()
             .is_ok()
     );
+    true
 }

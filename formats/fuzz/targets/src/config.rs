@@ -25,7 +25,7 @@ const FILES: [&str; 6] = [
 ];
 
 /// The invariant above, for any six files.
-pub fn check(data: &[u8]) {
+pub fn check(data: &[u8]) -> bool {
     thread_local! {
         static HOST: RefCell<TempDir> = RefCell::new(tempfile::tempdir().unwrap());
     }
@@ -69,7 +69,8 @@ pub fn check(data: &[u8]) {
         }
         // Editing makes files of its own.
         std::fs::remove_dir_all(&base).unwrap();
-    });
+        !config.catalogs.is_empty() && !config.extensions.is_empty()
+    })
 }
 
 fn write(path: &Path, bytes: &[u8]) {

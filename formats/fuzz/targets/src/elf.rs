@@ -6,10 +6,10 @@
 use sysext_publish::pack::elf::{ARCHITECTURES, Program};
 
 /// The invariant above, for any bytes.
-pub fn check(data: &[u8]) {
+pub fn check(data: &[u8]) -> bool {
     let program = Program::read(data);
     let Some(found) = &program else {
-        return;
+        return false;
     };
     assert!(data.starts_with(b"\x7fELF"));
     assert!(
@@ -24,6 +24,7 @@ pub fn check(data: &[u8]) {
     // Its needs may: a segment that ran over the end was not looked at.
     let longer = Program::read([data, &[0; 64]].concat().as_slice()).unwrap();
     assert_eq!(longer.architecture, found.architecture);
+    true
 }
 
 /// A program for x86-64 with an interpreter and a library that it needs, and nothing that would run.

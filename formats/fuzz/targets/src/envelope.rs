@@ -19,7 +19,7 @@ use crate::genuine::Genuine;
 use crate::signed::is_signed;
 
 /// The invariant above, for any bytes.
-pub fn check(data: &[u8]) {
+pub fn check(data: &[u8]) -> bool {
     let root = trusted_root();
     let accepted = [
         one_role::<Root>(data, &root.root_authority()),
@@ -34,6 +34,7 @@ pub fn check(data: &[u8]) {
         let root: Value = serde_json::from_slice(data).unwrap();
         assert_signed(data, &root, "root");
     }
+    roles > 0
 }
 
 fn trusted_root() -> &'static Verified<Root> {

@@ -13,9 +13,9 @@ use sysext_publish::serve::request::{self, NoRequest, Request};
 const MAX: usize = 16 << 10;
 
 /// The invariant above, for any bytes.
-pub fn check(data: &[u8]) {
+pub fn check(data: &[u8]) -> bool {
     if data.len() >= MAX {
-        return;
+        return false;
     }
     let at_once = connection(data);
     assert_eq!(connection(OneByOne(data)), at_once);
@@ -37,6 +37,7 @@ pub fn check(data: &[u8]) {
             }
         }
     }
+    !at_once.0.is_empty()
 }
 
 /// Every request of a connection, and how it ended.

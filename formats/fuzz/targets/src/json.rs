@@ -11,7 +11,7 @@ use sysext_formats::{canonical, json};
 use crate::loose::Loose;
 
 /// The invariant above, for any bytes.
-pub fn check(data: &[u8]) {
+pub fn check(data: &[u8]) -> bool {
     let loose = serde_json::from_slice::<Loose>(data);
     let value = match (json::parse(data), loose) {
         (Ok(value), Ok(loose)) => {
@@ -22,9 +22,9 @@ pub fn check(data: &[u8]) {
         (Ok(_), Err(error)) => panic!("accepted, and no JSON: {error}"),
         (Err(error), Ok(loose)) => {
             assert!(!loose.is_strict(), "strict, and refused: {error}");
-            return;
+            return false;
         }
-        (Err(_), Err(_)) => return,
+        (Err(_), Err(_)) => return false,
     };
     let form = canonical::encode(&value).expect("what was parsed has a canonical form");
     assert_eq!(
@@ -37,6 +37,7 @@ pub fn check(data: &[u8]) {
         let again = canonical::encode(&json::parse(text).unwrap()).unwrap();
         assert_eq!(again, form, "two canonical forms of one value");
     }
+    true
 }
 
 fn reread(form: &[u8]) -> Value {

@@ -19,20 +19,22 @@ pub(crate) const MESSAGE: &[u8] = b"message";
 pub(crate) const PASSPHRASE: &[u8] = b"secret";
 
 /// A key as JSON, a NUL byte, a signature over `message`.
-pub fn public(data: &[u8]) {
+pub fn public(data: &[u8]) -> bool {
     let mut parts = data.splitn(2, |byte| *byte == 0);
     let [key, signature] = [(); 2].map(|()| parts.next().unwrap_or_default());
     let Some(value) = json::parse(key).ok() else {
-        return;
+        return false;
     };
     let Ok(key) = PublicKey::deserialize(&value) else {
-        return;
+        return false;
     };
     assert_eq!(serde_json::to_value(&key).unwrap(), value);
     let again = PublicKey::deserialize(&value).unwrap();
     assert_eq!((&again, again.canonical_id()), (&key, key.canonical_id()));
     let signature = String::from_utf8_lossy(signature);
-    match (key.value(), key.verify(MESSAGE, &signature)) {
+    let verified = key.verify(MESSAGE, &signature);
+    let good = verified.is_ok();
+    match (key.value(), verified) {
         (None, result) => assert!(
             matches!(
                 result,
@@ -46,6 +48,7 @@ pub fn public(data: &[u8]) {
         ),
         (Some(_), Err(error)) => assert!(!matches!(error, SignatureError::UnusableKey(_))),
     }
+    good
 }
 
 /// Every signature that was made.
@@ -60,11 +63,13 @@ fn made() -> &'static [String] {
 }
 
 /// A key file.
-pub fn file(data: &[u8]) {
+pub fn file(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else {
-        return;
+        return false;
     };
-    match SecretKey::from_pem(text, Some(PASSPHRASE)) {
+    let secret = SecretKey::from_pem(text, Some(PASSPHRASE));
+    let good = secret.is_ok();
+    match secret {
         Ok(key) => {
             let written = key.to_pem(None).unwrap();
             let again = SecretKey::from_pem(&written, None).unwrap();
@@ -83,6 +88,7 @@ pub fn file(data: &[u8]) {
             Err(error) => assert_silent(text, &error.to_string()),
         }
     });
+    good
 }
 
 /// No line of the file that could be a secret's is in `shown`. No word of ours is as long.

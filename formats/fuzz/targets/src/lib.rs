@@ -40,8 +40,8 @@ mod gpt_disk;
 mod loose;
 mod signed;
 
-/// A target: panics when its invariant does not hold for these bytes.
-pub type Target = fn(&[u8]);
+/// A target: panics when its invariant does not hold for these bytes. The answer is whether they got past the parser.
+pub type Target = fn(&[u8]) -> bool;
 
 /// Every target with its name: that of its binary, its seeds and its regressions.
 pub const TARGETS: [(&str, Target); 28] = [

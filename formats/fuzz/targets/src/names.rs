@@ -9,9 +9,9 @@ use sysext_formats::name::{
 };
 
 /// The invariant above, for any two lines.
-pub fn check(data: &[u8]) {
+pub fn check(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else {
-        return;
+        return false;
     };
     let (a, b) = text.split_once('\n').unwrap_or((text, "k3s"));
     files(a);
@@ -33,6 +33,7 @@ pub fn check(data: &[u8]) {
         assert!(plain.is_err() || plain.as_deref() == Ok(a));
         assert!(plain.is_err() || is_harmless(a), "{a:?}");
     }
+    a.parse::<FileName>().is_ok()
 }
 
 fn is_harmless(component: &str) -> bool {

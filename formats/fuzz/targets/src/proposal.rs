@@ -8,9 +8,9 @@ use sysext_formats::json;
 use sysext_publish::proposal::Proposal;
 
 /// The invariant above, for any bytes.
-pub fn check(data: &[u8]) {
+pub fn check(data: &[u8]) -> bool {
     let Ok(mut proposal) = Proposal::parse(data) else {
-        return;
+        return false;
     };
     let bytes = proposal.to_bytes().expect("what was read can be written");
     let (received, written) = (json::parse(data).unwrap(), json::parse(&bytes).unwrap());
@@ -34,4 +34,5 @@ pub fn check(data: &[u8]) {
         .merge(again)
         .expect("a copy is of the same documents");
     assert_eq!(proposal.to_bytes().unwrap(), bytes);
+    true
 }

@@ -13,9 +13,9 @@ use sysext_publish::signer::KeySource;
 use tempfile::NamedTempFile;
 
 /// The invariant above, for any file.
-pub fn check(data: &[u8]) {
+pub fn check(data: &[u8]) -> bool {
     let Some(before) = read(data) else {
-        return;
+        return false;
     };
     assert!(!before.url.is_empty() && !before.provides.is_empty());
     assert!((1..=22).contains(&before.zstd_level));
@@ -32,6 +32,7 @@ pub fn check(data: &[u8]) {
     assert_eq!(moved.url, urls);
     moved.url.clone_from(&before.url);
     assert_eq!(format!("{moved:?}"), format!("{before:?}"));
+    true
 }
 
 fn described(before: &Config, text: &str, name: &ExtensionName) {

@@ -7,18 +7,19 @@
 use sysext_formats::os::{Fields, Host, MAX_RELEASE_FILE, match_host};
 
 /// The invariant above, for any two files.
-pub fn check(data: &[u8]) {
+pub fn check(data: &[u8]) -> bool {
     let mut parts = data.splitn(2, |byte| *byte == 0);
     let [host, image] = [(); 2].map(|()| parts.next().unwrap_or_default());
     let (host, image) = (read(host), read(image));
     let (Some(os_release), Some(image)) = (host, image) else {
-        return;
+        return false;
     };
     let host = Host {
         os_release,
         architecture: "x86-64".to_owned(),
     };
-    if match_host(&image, &host).is_ok() {
+    let fits = match_host(&image, &host).is_ok();
+    if fits {
         let id = image.get("ID").expect("an image that fits has an ID");
         let own = host
             .os_release
@@ -37,6 +38,7 @@ pub fn check(data: &[u8]) {
             "{scope:?}"
         );
     }
+    fits
 }
 
 fn read(bytes: &[u8]) -> Option<Fields> {

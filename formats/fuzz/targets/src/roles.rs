@@ -13,37 +13,41 @@ use sysext_formats::name::TargetPath;
 use sysext_formats::role::{Delegations, Paths, Role, Root, Snapshot, Targets, Timestamp};
 
 /// `root.json`.
-pub fn root(data: &[u8]) {
-    if let Some(root) = read::<Root>(data) {
-        assert!(!root.rotates_freshness_keys(&root));
-    }
+pub fn root(data: &[u8]) -> bool {
+    read::<Root>(data)
+        .inspect(|root| assert!(!root.rotates_freshness_keys(root)))
+        .is_some()
 }
 
 /// `timestamp.json`.
-pub fn timestamp(data: &[u8]) {
-    read::<Timestamp>(data);
+pub fn timestamp(data: &[u8]) -> bool {
+    read::<Timestamp>(data).is_some()
 }
 
 /// `snapshot.json`.
-pub fn snapshot(data: &[u8]) {
-    if let Some(snapshot) = read::<Snapshot>(data) {
-        for (file, meta) in &snapshot.meta {
-            if let Some(role) = file.strip_suffix(".json") {
-                assert_eq!(snapshot.role(role), Some(meta));
-            }
+pub fn snapshot(data: &[u8]) -> bool {
+    let Some(snapshot) = read::<Snapshot>(data) else {
+        return false;
+    };
+    for (file, meta) in &snapshot.meta {
+        if let Some(role) = file.strip_suffix(".json") {
+            assert_eq!(snapshot.role(role), Some(meta));
         }
     }
+    true
 }
 
 /// `targets.json` and delegated roles.
-pub fn targets(data: &[u8]) {
-    if let Some(targets) = read::<Targets>(data)
-        && let Some(delegations) = &targets.delegations
-    {
+pub fn targets(data: &[u8]) -> bool {
+    let Some(targets) = read::<Targets>(data) else {
+        return false;
+    };
+    if let Some(delegations) = &targets.delegations {
         for path in targets.targets.keys() {
             patterns(delegations, path);
         }
     }
+    true
 }
 
 fn read<T: Role + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(

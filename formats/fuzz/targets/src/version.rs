@@ -11,9 +11,9 @@ use sysext_formats::name::FileName;
 use sysext_formats::version::{Version, compare};
 
 /// The invariant above, for any three lines.
-pub fn check(data: &[u8]) {
+pub fn check(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else {
-        return;
+        return false;
     };
     let mut lines = text.splitn(3, '\n').chain(["", "", ""]);
     let [a, b, c] = [(); 3].map(|()| lines.next().unwrap());
@@ -41,6 +41,7 @@ pub fn check(data: &[u8]) {
     for text in [a, b, c] {
         one(text);
     }
+    a.parse::<Version>().is_ok()
 }
 
 fn one(text: &str) {

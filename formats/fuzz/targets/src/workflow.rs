@@ -24,9 +24,9 @@ use test_repos::simulator::{MemoryCache, MemoryRemote};
 use crate::signed::is_signed;
 
 /// The invariant above, for any program of [`input`].
-pub fn check(data: &[u8]) {
+pub fn check(data: &[u8]) -> bool {
     let Some((before, served)) = input::read(data) else {
-        return;
+        return false;
     };
     let mut host = MemoryCache::trusting(&before["metadata/1.root.json"]);
     // Some scenarios begin with a state that is refused.
@@ -36,7 +36,9 @@ pub fn check(data: &[u8]) {
     let result = meet(&mut host, &served);
     assert_verified(&stored, &host);
     assert_never_back(&stored, &host);
+    let good = result.is_ok();
     assert_eq!((meet(&mut twin, &served), &twin), (result, &host));
+    good
 }
 
 /// A refresh and a search; `Err` has the message.
