@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod at_once;
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod changes;
 #[cfg(test)]
 mod common;
@@ -10,6 +12,8 @@ mod common;
 mod faults;
 #[cfg(test)]
 mod groups;
+#[cfg(test)]
+mod hosts;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
