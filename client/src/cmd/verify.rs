@@ -6,18 +6,21 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 use sysext_formats::digest::Sha256Digest;
+use sysext_formats::name::ExtensionName;
 
 use crate::activate::LinkKind;
 use crate::cli::Global;
 use crate::failure::{Failure, Kind};
+use crate::plan::{Action, Plan, UnlinkReason};
 use crate::reconcile::{self, Caller, Options, Outcome};
 use crate::session::Session;
+use crate::store::Store;
 use crate::ui::{Table, Ui};
 
 /// `verify`
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// Remove images that are not what was signed, and fetch those that are linked again
+    /// Remove images that are not what was signed, and fetch again what is linked and wanted
     #[arg(long)]
     repair: bool,
 }
@@ -32,6 +35,7 @@ struct Checked {
 /// What was found, and what was done about it.
 #[derive(Debug, Serialize)]
 struct Report {
+    changed: bool,
     images: Vec<Checked>,
     repaired: Option<Outcome>,
 }
@@ -48,53 +52,19 @@ impl Verify {
             Session::open
         };
         let session = open(global, ui)?;
-        let Some(store) = session.existing_store() else {
-            let report = Report {
-                images: Vec::new(),
-                repaired: None,
-            };
-            ui.data("verify", &report, || report.text());
-            return Ok(ExitCode::SUCCESS);
-        };
-        let contents = store.images()?;
-        let mut bad = BTreeSet::new();
-        let mut dangling = false;
-        let mut checked = Vec::new();
-        for image in &contents.images {
-            let problem = store.verify(image).err().map(|error| error.to_string());
-            bad.extend(problem.is_some().then_some(image.sha256));
-            checked.push(Checked {
-                image: format!("{} {}", image.extension, image.version()),
-                ok: problem.is_none(),
-                problem,
-            });
-        }
-        for broken in contents.broken {
-            bad.insert(broken.sha256);
-            checked.push(Checked {
-                image: broken.sha256.short(16),
-                ok: false,
-                problem: Some(broken.reason),
-            });
-        }
-        for link in session.links()? {
-            if let LinkKind::Dangling { .. } = link.kind {
-                dangling = true;
-                checked.push(Checked {
-                    image: link.name,
-                    ok: false,
-                    problem: Some("it is linked, and its image is missing".to_owned()),
-                });
-            }
-        }
-        let is_good = bad.is_empty() && !dangling;
+        let found = Found::look(&session)?;
+        let is_good = found.images.iter().all(|checked| checked.ok);
         let repaired = if is_good || !self.repair {
             None
         } else {
-            Some(repair(&session, &bad)?)
+            Some(repair(&session, &found)?)
         };
         let report = Report {
-            images: checked,
+            // What is broken was taken away, even where nothing could be fetched in its place.
+            changed: repaired
+                .as_ref()
+                .is_some_and(|outcome| outcome.changed || !found.bad.is_empty()),
+            images: found.images,
             repaired,
         };
         if let Some(outcome) = &report.repaired {
@@ -106,7 +76,7 @@ impl Verify {
             None if is_good => Ok(ExitCode::SUCCESS),
             None => {
                 ui.complain(
-                    "an image in the store is not what its catalog signed",
+                    "an image is missing, or is not what its catalog signed",
                     Some("sysext-fetch verify --repair"),
                 );
                 Ok(Kind::Trust.into())
@@ -115,12 +85,84 @@ impl Verify {
     }
 }
 
-/// What is broken goes, and what is linked comes back: the same digest, fetched anew, is what the link names.
-fn repair(session: &Session, bad: &BTreeSet<Sha256Digest>) -> Result<Outcome, Failure> {
-    for sha256 in bad {
+/// What is there, and what is not as it should be.
+#[derive(Debug, Default)]
+struct Found {
+    images: Vec<Checked>,
+    /// Entries of the store that are not what their name says.
+    bad: BTreeSet<Sha256Digest>,
+    /// Extensions whose link leads to one of them, or nowhere.
+    concerned: BTreeSet<ExtensionName>,
+}
+
+impl Found {
+    fn look(session: &Session) -> Result<Self, Failure> {
+        let mut found = Self::default();
+        let store = session.existing_store();
+        let contents = store.map(Store::images).transpose()?.unwrap_or_default();
+        for image in &contents.images {
+            let problem = store.and_then(|store| store.verify(image).err());
+            let problem = problem.map(|error| error.to_string());
+            found.bad.extend(problem.is_some().then_some(image.sha256));
+            let what = format!("{} {}", image.extension, image.version());
+            found.push(what, problem);
+        }
+        for broken in contents.broken {
+            found.bad.insert(broken.sha256);
+            found.push(broken.sha256.short(16), Some(broken.reason));
+        }
+        for link in session.links()? {
+            match link.kind {
+                LinkKind::Ours { sha256, .. } if found.bad.contains(&sha256) => {
+                    found.concerned.extend(link.name.parse());
+                }
+                LinkKind::Dangling { .. } => {
+                    found.concerned.extend(link.name.parse());
+                    let problem = "it is linked, and its image is missing".to_owned();
+                    found.push(link.name, Some(problem));
+                }
+                LinkKind::Ours { .. } | LinkKind::Foreign { .. } => {}
+            }
+        }
+        Ok(found)
+    }
+
+    fn push(&mut self, image: String, problem: Option<String>) {
+        self.images.push(Checked {
+            image,
+            ok: problem.is_none(),
+            problem,
+        });
+    }
+}
+
+/// What is broken goes, and what is linked comes back. Extensions that are in order stay as they are, and so does what
+/// an unreadable file may want.
+fn repair(session: &Session, found: &Found) -> Result<Outcome, Failure> {
+    for sha256 in &found.bad {
         session.store()?.remove(sha256)?;
     }
-    let planned = reconcile::plan(session, &Options::typed(BTreeSet::new()))?;
+    let config = &session.config;
+    let is_wanted = |name: &&ExtensionName| {
+        let extension = config.extensions.get(*name);
+        extension.is_some_and(|extension| extension.wish.enabled)
+    };
+    let names: BTreeSet<_> = found.concerned.iter().filter(is_wanted).cloned().collect();
+    // Without a name all would be meant.
+    let mut planned = if names.is_empty() {
+        Plan::default().into()
+    } else {
+        reconcile::plan(session, &Options::typed(names.clone()))?
+    };
+    for name in found.concerned.difference(&names) {
+        if config.extensions.contains_key(name) {
+            planned.plan.unlink(name, None, UnlinkReason::Disabled);
+        } else if config.unlisted || config.unreadable.contains(name) {
+            planned.plan.unchanged.push(name.clone());
+        } else {
+            planned.plan.unlink(name, None, UnlinkReason::NotWanted);
+        }
+    }
     let staged = reconcile::stage_all(session, planned)?;
     reconcile::activate(session, staged, Caller::Person)
 }
@@ -129,7 +171,11 @@ impl Report {
     fn text(&self) -> String {
         let mut text = text(&self.images);
         for step in self.repaired.iter().flat_map(|outcome| &outcome.steps) {
-            text.push_str(&format!("{} was fetched again\n", step.name));
+            let what = match step.action {
+                Action::Unlink => "is not wanted, and its link was taken away",
+                _ => "was fetched again",
+            };
+            text.push_str(&format!("{} {what}\n", step.name));
         }
         text
     }
