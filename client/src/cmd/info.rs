@@ -70,7 +70,11 @@ pub(super) fn indexes<'a>(
         (true, Some(problem)) => Err(Failure::from(*problem)),
         (true, None) => {
             let failure = Failure::new(Kind::Usage, format!("no catalog offers {name}"));
-            Err(failure.hint("sysext-fetch search shows what there is"))
+            Err(failure.hint(if catalogs.is_empty() {
+                "none is configured: sysext-fetch catalog add URL#sha256=HEX"
+            } else {
+                "sysext-fetch search shows what there is"
+            }))
         }
     }
 }

@@ -12,6 +12,10 @@ use crate::failure::Failure;
 use crate::session::{Catalogs, Session};
 use crate::ui::{Table, Ui};
 
+/// What a host without any catalog is told.
+const NO_CATALOG: &str =
+    "no catalog is configured, so nothing is offered: sysext-fetch catalog add URL#sha256=HEX";
+
 /// `search [WORD]`
 #[derive(Debug, Args)]
 pub struct Search {
@@ -49,6 +53,9 @@ impl Search {
 
 /// Everything that the catalogs offer and may offer.
 pub(super) fn offered(session: &Session, catalogs: &Catalogs) -> Vec<Offered> {
+    if session.config.catalogs.is_empty() {
+        session.ui.warn(NO_CATALOG);
+    }
     let mut offered = Vec::new();
     for (id, catalog) in catalogs {
         let Ok(catalog) = catalog else { continue };

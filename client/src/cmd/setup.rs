@@ -9,7 +9,7 @@ use sysext_durable::Dir;
 
 use crate::cli::Global;
 use crate::failure::{Failure, Kind};
-use crate::root::DIRECTORY_MODE;
+use crate::root::{DIRECTORY_MODE, Root};
 use crate::session::root_of;
 use crate::systemd;
 use crate::ui::Ui;
@@ -27,7 +27,17 @@ const UNITS: [(&str, &str); 2] = [
 ];
 
 /// What is enabled: the timer, and the unit that merges at boot.
-const ENABLED: [&str; 2] = ["sysext-fetch-update.timer", "systemd-sysext.service"];
+const ENABLED: [&str; 2] = ["sysext-fetch-update.timer", MERGING_UNIT];
+
+/// The unit that merges at boot; systemd brings it.
+const MERGING_UNIT: &str = "systemd-sysext.service";
+
+/// Where that unit is looked for, the strongest directory first.
+const UNIT_DIRECTORIES: [&str; 3] = [
+    "/etc/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
 
 /// Where the program's path goes in a unit.
 const PROGRAM_MARK: &str = "@PROGRAM@";
@@ -47,9 +57,10 @@ impl Setup {
     /// Writes and enables the units.
     ///
     /// # Errors
-    /// When they can not be written, or systemd can not enable them.
+    /// When that system has no systemd-sysext, they can not be written, or systemd can not enable them.
     pub fn run(self, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
         let root = root_of(global)?;
+        require_sysext(&root)?;
         let program = std::env::current_exe().map_err(|error| Failure::of(Kind::Failed, &error))?;
         let directory = Dir::create_all(&root.path("/etc/systemd/system"), DIRECTORY_MODE)?;
         let mut written = Vec::new();
@@ -72,6 +83,40 @@ impl Setup {
         };
         ui.data("setup", &done, || done.text());
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Refuses to leave units behind on a system where nothing would merge.
+fn require_sysext(root: &Root) -> Result<(), Failure> {
+    let found = UNIT_DIRECTORIES
+        .iter()
+        .map(|directory| root.path(directory).join(MERGING_UNIT))
+        .find(|unit| unit.symlink_metadata().is_ok());
+    match found {
+        Some(unit)
+            if unit
+                .read_link()
+                .is_ok_and(|target| target == Path::new("/dev/null")) =>
+        {
+            let failure = Failure::new(
+                Kind::Failed,
+                format!("{MERGING_UNIT} is masked: {}", unit.display()),
+            );
+            Err(failure.hint(format!("systemctl unmask {MERGING_UNIT}")))
+        }
+        Some(_) => Ok(()),
+        None => {
+            let failure = Failure::new(
+                Kind::Failed,
+                format!(
+                    "{} has no {MERGING_UNIT}, so nothing would ever be merged",
+                    root.directory().display()
+                ),
+            );
+            Err(failure.hint(
+                "install the package of the distribution that has it: systemd-sysext, systemd-container or systemd itself",
+            ))
+        }
     }
 }
 

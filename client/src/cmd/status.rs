@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -12,7 +12,7 @@ use sysext_formats::name::{CatalogId, ExtensionName};
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
 
-use crate::activate::{self, LinkKind};
+use crate::activate::{self, LinkKind, LinkState};
 use crate::cli::Global;
 use crate::config::Activation;
 use crate::failure::{Failure, Kind};
@@ -44,6 +44,7 @@ struct ExtensionStatus {
     update: Option<Version>,
     notes: Vec<String>,
     shadowed: bool,
+    blocked: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -55,21 +56,24 @@ struct CatalogStatus {
 }
 
 impl Status {
-    /// Prints the status; exit 5 where a foreign image shadows one of ours.
+    /// Prints the status; exit 5 where something foreign shadows a link of ours, or is in its place.
     ///
     /// # Errors
     /// When the configuration or the links can not be read.
     pub fn run(self, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
-        let session = Session::open(global, ui)?;
-        let report = Report::make(&session)?;
-        ui.data("status", &report, || report.text());
-        let shadowed = report.extensions.iter().any(|extension| extension.shadowed);
-        Ok(if shadowed {
-            Kind::Partial.into()
-        } else {
-            ExitCode::SUCCESS
-        })
+        print(&Session::open(global, ui)?)
     }
+}
+
+fn print(session: &Session) -> Result<ExitCode, Failure> {
+    let report = Report::make(session)?;
+    session.ui.data("status", &report, || report.text());
+    let without_effect = |extension: &ExtensionStatus| extension.shadowed || extension.blocked;
+    Ok(if report.extensions.iter().any(without_effect) {
+        Kind::Partial.into()
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// What the program says when it is called without a command: the status and what to do next.
@@ -77,8 +81,8 @@ impl Status {
 /// # Errors
 /// As [`Status::run`].
 pub fn overview(global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
-    let code = Status {}.run(global, ui)?;
     let session = Session::open(global, ui)?;
+    let code = print(&session)?;
     let next = match (
         session.config.catalogs.is_empty(),
         session.config.extensions.is_empty(),
@@ -91,6 +95,43 @@ pub fn overview(global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
     };
     ui.say(format_args!("Next: {next}"));
     Ok(code)
+}
+
+/// What has the name of an extension in the directory of links.
+#[derive(Debug, Default)]
+struct Place {
+    is_dangling: bool,
+    /// Something else is there, and no link of ours.
+    is_foreign: bool,
+    shadowed_by: Option<PathBuf>,
+}
+
+impl Place {
+    fn find(links: &[LinkState], name: &ExtensionName) -> Self {
+        let of_name = || links.iter().filter(|link| link.name == name.as_str());
+        let is_foreign = |link: &LinkState| matches!(link.kind, LinkKind::Foreign { .. });
+        // At most one is ours; something foreign of another shape may stand beside it.
+        let ours = of_name().find(|link| !is_foreign(link));
+        Self {
+            is_dangling: ours.is_some_and(|link| matches!(link.kind, LinkKind::Dangling { .. })),
+            is_foreign: ours.is_none() && of_name().next().is_some(),
+            shadowed_by: ours.and_then(|link| link.shadowed_by.clone()),
+        }
+    }
+}
+
+fn name(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Etc => "etc",
+        Activation::Boot => "boot",
+    }
+}
+
+fn directory(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Etc => "/etc/extensions",
+        Activation::Boot => "/run/extensions",
+    }
 }
 
 impl Report {
@@ -112,10 +153,9 @@ impl Report {
             .chain(linked.keys().filter(|name| !names.contains(*name)))
         {
             let image = linked.get(name);
-            let shadowed = links
-                .iter()
-                .find(|link| link.name == name.as_str())
-                .and_then(|link| link.shadowed_by.clone());
+            let place = Place::find(&links, name);
+            let wish = session.config.extensions.get(name);
+            let is_wanted = wish.is_some_and(|extension| extension.wish.enabled);
             let mut status = ExtensionStatus {
                 name: name.clone(),
                 linked: image.map(|image| image.version().clone()),
@@ -124,11 +164,26 @@ impl Report {
                     .map(|running| image.is_some_and(|image| running.contains(&image.sha256))),
                 update: None,
                 notes: Vec::new(),
-                shadowed: shadowed.is_some(),
+                shadowed: place.shadowed_by.is_some(),
+                blocked: place.is_foreign && is_wanted,
+            };
+            let shadow = place
+                .shadowed_by
+                .map(|path| format!("shadowed by {}", path.display()));
+            status.notes.extend(shadow);
+            let blocked = format!(
+                "what has its name in {} is not ours: move it away",
+                directory(session.activation)
+            );
+            status.notes.extend(status.blocked.then_some(blocked));
+            let missing = if is_wanted {
+                "its image is missing: sysext-fetch update fetches it"
+            } else {
+                "its image is missing: sysext-fetch verify --repair takes the link away"
             };
             status
                 .notes
-                .extend(shadowed.map(|path| format!("shadowed by {}", path.display())));
+                .extend(place.is_dangling.then(|| missing.to_owned()));
             status.look(session, &catalogs, image);
             extensions.push(status);
         }
@@ -150,7 +205,11 @@ impl Report {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{}\n", self.host);
+        let (activation, directory) = (name(self.activation), directory(self.activation));
+        let mut text = format!(
+            "{}\nActivation: {activation}, with links in {directory}\n\n",
+            self.host
+        );
         let mut table = Table::new(&["EXTENSION", "LINKED", "MERGED", "UPDATE", "NOTES"]);
         let dash = |version: &Option<Version>| {
             version

@@ -58,7 +58,7 @@ impl Why {
     /// Prints the reasons.
     ///
     /// # Errors
-    /// When no catalog offers the extension.
+    /// When no catalog offers the extension, or none offers the version that is asked for.
     pub fn run(self, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
         let session = Session::open(global, ui)?;
         let catalogs = session.look(&BTreeSet::from([self.name.clone()]))?;
@@ -136,6 +136,18 @@ impl Why {
                 rejection: candidate.rejection,
             }
         });
+        let candidates: Vec<_> = rows.collect();
+        if let Some(version) = self.version.as_ref().filter(|_| candidates.is_empty()) {
+            let failure = Failure::new(
+                Kind::Usage,
+                format!(
+                    "no catalog that could be read offers {} {version}",
+                    self.name
+                ),
+            );
+            let failure = failure.hint(format!("sysext-fetch versions {}", self.name));
+            return Err(problems.into_iter().fold(failure, Failure::hint));
+        }
         let ignored = offers.iter().flat_map(|offer| {
             offer.index.ignored.iter().map(|ignored| Ignored {
                 catalog: offer.catalog.clone(),
@@ -146,7 +158,7 @@ impl Why {
         let answer = Answer {
             host: session.host.describe(),
             decision,
-            candidates: rows.collect(),
+            candidates,
             ignored: ignored.collect(),
             problems,
             name: self.name,
