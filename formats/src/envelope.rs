@@ -184,6 +184,26 @@ mod tests {
     }
 
     #[test]
+    fn as_many_signatures_are_read_as_the_limit_says() {
+        let document = |count: usize| {
+            let signatures: Vec<_> = (0..count)
+                .map(|number| format!(r#"{{"keyid":"{number}","sig":"00"}}"#))
+                .collect();
+            format!(
+                r#"{{"signed":{SIGNED},"signatures":[{}]}}"#,
+                signatures.join(",")
+            )
+        };
+        let envelope = parse(&document(MAX_SIGNATURES)).unwrap();
+        assert_eq!(envelope.signatures.len(), MAX_SIGNATURES);
+        for count in [MAX_SIGNATURES + 1, 2 * MAX_SIGNATURES] {
+            assert!(
+                matches!(parse(&document(count)), Err(EnvelopeError::TooManySignatures(found)) if found == count)
+            );
+        }
+    }
+
+    #[test]
     fn one_key_id_signs_once() {
         let signature = r#"{"keyid":"a","sig":"00"}"#;
         let text = format!(r#"{{"signed":{SIGNED},"signatures":[{signature},{signature}]}}"#);

@@ -189,12 +189,22 @@ pub(crate) fn keys() -> Vec<(Value, String)> {
             signature,
         ),
         (
-            pem("ecdsa", include_str!("seeds/p256.pub.pem")),
-            include_str!("seeds/p256.sig").trim().to_owned(),
+            pem(
+                "ecdsa",
+                include_str!("../../../tests/vectors/keys/p256.pub.pem"),
+            ),
+            include_str!("../../../tests/vectors/keys/p256.sig")
+                .trim()
+                .to_owned(),
         ),
         (
-            pem("rsa", include_str!("seeds/rsa.pub.pem")),
-            include_str!("seeds/rsa.sig").trim().to_owned(),
+            pem(
+                "rsa",
+                include_str!("../../../tests/vectors/keys/rsa.pub.pem"),
+            ),
+            include_str!("../../../tests/vectors/keys/rsa.sig")
+                .trim()
+                .to_owned(),
         ),
     ]
 }
