@@ -2,13 +2,14 @@
 # Runs named parts one after another and sums them up. Sourced after common.sh.
 #
 #   part NAME GROUP SECONDS COMMAND…    adds a part; GROUP is a second name that several parts share
+#   part_on_demand NAME GROUP …         the same, for a part that runs only when it is named
 #   run_parts [NAME|GROUP…]             runs the chosen ones, all without arguments; prints the table
 #
 # - A part passes with exit code 0, is skipped with 77 (its line `skipped: NAME: REASON` says why) and fails with any other;
 #   after SECONDS it is ended and has failed. The next part runs whatever became of the one before.
 # - The last line is `N passed, N failed, N skipped` alone.
 
-PART_NAMES=() PART_GROUPS=() PART_LIMITS=() PART_COMMANDS=()
+PART_NAMES=() PART_ON_DEMAND=' ' PART_GROUPS=() PART_LIMITS=() PART_COMMANDS=()
 PART_CHILD='' PART_OUTPUT='' PART_STATUS=0
 
 part() {
@@ -19,9 +20,17 @@ part() {
     PART_COMMANDS+=("$(printf '%q ' "${@:4}")")
 }
 
+part_on_demand() {
+    part "$@"
+    PART_ON_DEMAND+="$1 "
+}
+
 chosen() { # NAME GROUP WANTED…
     local word
-    [[ $# -gt 2 ]] || return 0
+    if [[ $# -eq 2 ]]; then
+        [[ $PART_ON_DEMAND != *" $1 "* ]]
+        return
+    fi
     for word in "${@:3}"; do
         [[ $word != "$1" && $word != "$2" ]] || return 0
     done
