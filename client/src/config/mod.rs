@@ -11,7 +11,7 @@ mod error;
 mod files;
 mod load;
 mod model;
-mod units;
+mod quantities;
 
 pub use self::error::ConfigError;
 pub use self::files::{MAX_ENTRIES, MAX_FILE};
@@ -20,4 +20,4 @@ pub use self::model::{
     Activation, ActivationChoice, Apply, Catalog, Extension, OnIncompatible, RefreshPolicy,
     Settings, VersionConstraint, Wish,
 };
-pub use self::units::{Age, Deadline, MinRate};
+pub use self::quantities::{Age, Deadline, MinRate};

@@ -10,7 +10,7 @@ use sysext_formats::catalog::{DEFAULT_CHANNEL, Descriptor};
 use sysext_formats::name::{CatalogId, Channel, ExtensionName};
 use sysext_formats::version::{Version, VersionError};
 
-use super::units::{Age, Deadline, MinRate};
+use super::quantities::{Age, Deadline, MinRate};
 
 /// Where the links of extensions are, once decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

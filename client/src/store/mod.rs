@@ -19,7 +19,7 @@
 //! What it does not do: decide what is right to install, or fetch anything. That an image was in order when it came is
 //! for [`crate::stage`]; that its bytes still are is asked with [`Store::verify`].
 
-mod files;
+mod io;
 mod links;
 mod sidecar;
 
@@ -34,8 +34,8 @@ use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
 use sysext_formats::name::{CatalogId, ExtensionName, FileName};
 use sysext_formats::version::Version;
 
-use self::files::ask_for_compression;
-pub(crate) use self::files::{CHUNK, hash_rest, io_error};
+use self::io::ask_for_compression;
+pub(crate) use self::io::{CHUNK, hash_rest, io_error};
 pub use self::links::{LinkTarget, parse_link};
 use self::sidecar::Sidecar;
 use crate::root::{DIRECTORY_MODE, Root};

@@ -1,4 +1,4 @@
-//! What the store does to files that is not about its layout.
+//! Reading, hashing and marking the store's files: what does not depend on its layout.
 
 use std::fs::File;
 use std::io::{self, Read as _};
