@@ -151,7 +151,7 @@ impl From<sysext_durable::Error> for Failure {
                 failure.hint("this needs root rights: try it with sudo")
             }
             Some(std::io::ErrorKind::StorageFull) => {
-                failure.hint("make room on that file system; nothing was changed")
+                failure.hint("make room on that file system, then try again")
             }
             Some(std::io::ErrorKind::ReadOnlyFilesystem) => {
                 failure.hint("--root or --store can point elsewhere")
@@ -207,6 +207,12 @@ impl From<ActivateError> for Failure {
             ActivateError::Store(error) => error.into(),
             error @ ActivateError::CanNotMerge { .. } => Self::of(Kind::Partial, &error)
                 .hint("systemd-sysext status and the journal say which image is in the way; ours were put back"),
+            error @ ActivateError::NotWrittenDown(_) => Self::of(Kind::Partial, &error)
+                .hint("what was linked before is linked; mend the cause, for example make room on that file system, then try again"),
+            error @ ActivateError::NotRecorded(_) => Self::of(Kind::Partial, &error)
+                .hint("the change holds; the next run writes the history, once the cause is mended"),
+            error @ ActivateError::NotPutBack { .. } => Self::of(Kind::Partial, &error)
+                .hint("mend the cause, for example make room on that file system, then run sysext-fetch update"),
             error => Self::of(Kind::Failed, &error).hint("run sysext-fetch update again"),
         }
     }

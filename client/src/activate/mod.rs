@@ -123,7 +123,7 @@ pub struct Shadowed {
     pub by: PathBuf,
 }
 
-/// Why links could not be changed. They are as they were before, unless it says otherwise.
+/// Why links could not be changed, or not in full. They are as they were before, unless it says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum ActivateError {
     /// The file system failed.
@@ -147,6 +147,13 @@ pub enum ActivateError {
         /// What it said to the old ones.
         source: SystemdError,
     },
+    /// The links were switched, but the journal could not say so: as they would be put back by the next run, they were
+    /// at once.
+    #[error("the new links could not be written down, so the old ones were put back")]
+    NotWrittenDown(#[source] StoreError),
+    /// The links were switched and hold; only the record of it is missing. The journal stays.
+    #[error("the links were changed, but the history could not be written")]
+    NotRecorded(#[source] StoreError),
     /// An earlier run did not come to its end, and was not recovered.
     #[error("an earlier change of these links did not come to its end and was not recovered")]
     Pending,

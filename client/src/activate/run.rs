@@ -159,9 +159,13 @@ impl Run<'_> {
         applied: &mut Applied,
     ) -> Result<(), ActivateError> {
         let store = self.site.store;
-        self.journal.changes = steps.iter().map(|step| step.change.clone()).collect();
-        self.journal.phase = Phase::Done;
-        self.journal.write(store)?;
+        let mut done = self.journal.clone();
+        done.changes = steps.iter().map(|step| step.change.clone()).collect();
+        done.phase = Phase::Done;
+        if let Err(error) = done.write(store) {
+            return Err(self.not_written_down(steps, error));
+        }
+        self.journal = done;
         applied.changed = steps
             .iter()
             .map(|step| Changed {
@@ -178,9 +182,24 @@ impl Run<'_> {
             })
             .collect();
         if !steps.is_empty() || !applied.quarantined.is_empty() {
-            record(self.site, &self.journal, applied)?;
+            record(self.site, &self.journal, applied).map_err(ActivateError::NotRecorded)?;
         }
-        Ok(self.journal.remove(store)?)
+        self.journal
+            .remove(store)
+            .map_err(ActivateError::NotRecorded)
+    }
+
+    /// What is on disk still says that links are changing, and the next run would put them back: better at once, while
+    /// somebody is told.
+    fn not_written_down(&self, steps: &[&Step<'_>], error: StoreError) -> ActivateError {
+        let cause = error.to_string();
+        let back = if self.merged_before.is_some() {
+            self.restore(steps, &[], &cause)
+        } else {
+            self.put_back(steps, &cause)
+        };
+        let ended = back.and_then(|()| Ok(self.journal.remove(self.site.store)?));
+        ended.err().unwrap_or(ActivateError::NotWrittenDown(error))
     }
 }
 

@@ -37,7 +37,21 @@ pub fn activate(session: &Session, staged: Staged, caller: Caller) -> Result<Out
         let name = &quarantined.name;
         let version = quarantined.version.as_ref();
         if let (Some(extension), Some(version)) = (session.config.extensions.get(name), version) {
-            config::edit::skip(&session.root, extension, version, &quarantined.reason)?;
+            let skipped =
+                config::edit::skip(&session.root, extension, version, &quarantined.reason);
+            // The links hold by now: a failure here is told beside them, not in their place.
+            plan.problems.extend(skipped.err().map(|error| {
+                let failure = Failure::from(error);
+                Problem {
+                    name: Some(name.clone()),
+                    kind: failure.kind,
+                    message: format!(
+                        "{name} {version} could not be noted as one to skip: {}",
+                        failure.messages.join(": ")
+                    ),
+                    hint: failure.hints.into_iter().next(),
+                }
+            }));
         }
         let what = version.map_or_else(
             || format!("{name} could not be unlinked"),

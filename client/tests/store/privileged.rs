@@ -2,21 +2,28 @@
 //!
 //! `ci/lib/sysext-sandbox --ro DIRECTORY --env SYSEXT_PRIVILEGED_TESTS=1 252 -- TEST-BINARY privileged_ --test-threads 1`
 
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sysext_fetch::activate::{Merge, Recovered, Site, Switch, apply, recover, running, settle};
+use sysext_fetch::activate::{
+    ActivateError, Merge, Recovered, Site, Switch, apply, recover, running, settle,
+};
 use sysext_fetch::config::{Activation, RefreshPolicy};
+use sysext_fetch::failure::Failure;
 use sysext_fetch::journal::{Change, Journal, root_id};
+use sysext_fetch::root::Root;
 use sysext_fetch::stage::StagedImage;
-use sysext_fetch::systemd::{Merger as _, Systemd, Way};
+use sysext_fetch::systemd::{BackingFile, Merger, Systemd, SystemdError, Way};
 use test_repos::image::ImageSpec;
 
+use crate::activate::Rules;
 use crate::host::{Host, large};
 
 /// A host that is the machine itself, with nothing linked and nothing merged; `None` where that is not allowed.
 fn host() -> Option<Host> {
-    if std::env::var_os("SYSEXT_PRIVILEGED_TESTS").is_none_or(|value| value != "1") {
-        println!("skipped: SYSEXT_PRIVILEGED_TESTS is not 1");
+    if !is_allowed() {
         return None;
     }
     let host = Host::running();
@@ -26,6 +33,14 @@ fn host() -> Option<Host> {
     }
     Systemd::detect(&host.root).refresh().unwrap();
     Some(host)
+}
+
+fn is_allowed() -> bool {
+    let allowed = std::env::var_os("SYSEXT_PRIVILEGED_TESTS").is_some_and(|value| value == "1");
+    if !allowed {
+        println!("skipped: SYSEXT_PRIVILEGED_TESTS is not 1");
+    }
+    allowed
 }
 
 fn site<'a>(host: &'a Host, systemd: &'a Systemd) -> Site<'a> {
@@ -245,11 +260,7 @@ fn privileged_a_full_disk_is_said_before_and_after() {
     let Some(host) = host() else { return };
     let small = host.scratch.path("var/small");
     std::fs::create_dir_all(&small).unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=512k", "small"])
-        .arg(&small)
-        .status();
-    assert!(mounted.unwrap().success());
+    let _mount = Mount::tmpfs(&small, "512k");
     let mut host = host;
     host.root = sysext_fetch::root::Root::new(host.scratch.root().to_owned(), Some(small.clone()));
     host.store = sysext_fetch::store::Store::create(&host.root).unwrap();
@@ -267,12 +278,111 @@ fn privileged_a_full_disk_is_said_before_and_after() {
     let next = host.publish(&ImageSpec::new("next"));
     host.stage(&next).unwrap_err();
     assert_eq!(host.store.images().unwrap().images.len(), 1);
-    assert!(
-        Command::new("umount")
-            .arg("--lazy")
-            .arg(&small)
-            .status()
-            .unwrap()
-            .success()
-    );
+}
+
+/// A small file system, until it is dropped.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn tmpfs(at: &Path, size: &str) -> Self {
+        std::fs::create_dir_all(at).unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "small"])
+            .arg(at)
+            .status();
+        assert!(mount.unwrap().success());
+        Self(at.to_owned())
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let umount = Command::new("umount").arg("--lazy").arg(&self.0).status();
+        assert!(umount.unwrap().success());
+    }
+}
+
+/// Merges by the rules, while somebody else takes the last room of a file system.
+struct Filling<'a> {
+    rules: Rules<'a>,
+    file: PathBuf,
+}
+
+impl Merger for Filling<'_> {
+    fn refresh(&self) -> Result<(), SystemdError> {
+        self.rules.refresh()?;
+        let mut file = File::create(&self.file).unwrap();
+        let full = std::iter::repeat_with(|| file.write_all(&[0; 4096])).find_map(Result::err);
+        assert_eq!(full.unwrap().kind(), ErrorKind::StorageFull);
+        Ok(())
+    }
+
+    fn merged(&self) -> Result<Vec<String>, SystemdError> {
+        self.rules.merged()
+    }
+
+    fn backing_files(&self) -> Result<Vec<BackingFile>, SystemdError> {
+        self.rules.backing_files()
+    }
+
+    fn daemon_reload(&self) -> Result<(), SystemdError> {
+        self.rules.daemon_reload()
+    }
+
+    fn restart(&self, unit: &str) -> Result<(), SystemdError> {
+        self.rules.restart(unit)
+    }
+
+    fn relabel(&self, paths: &[PathBuf]) {
+        self.rules.relabel(paths);
+    }
+
+    fn can_merge(&self, root: &Root) -> bool {
+        self.rules.can_merge(root)
+    }
+}
+
+#[test]
+fn privileged_a_disk_that_fills_while_links_are_switched_is_never_said_to_have_changed_nothing() {
+    if !is_allowed() {
+        return;
+    }
+    for (directory, holds) in [("journal", false), ("history", true)] {
+        let host = Host::new();
+        let path = host.scratch.path("var/lib/sysext-fetch").join(directory);
+        let room = Mount::tmpfs(&path, "64k");
+        let systemd = Filling {
+            rules: Rules::new(&host),
+            file: path.join("somebody-elses"),
+        };
+        let site = host.site(&systemd);
+        let image = staged(&host, &ImageSpec::new("hello-sysext"));
+        let error = apply(&site, &[switch(&image)], RefreshPolicy::Always).unwrap_err();
+        match (&error, holds) {
+            (ActivateError::NotWrittenDown(_), false) | (ActivateError::NotRecorded(_), true) => {}
+            _ => panic!("{directory}: {error:?}"),
+        }
+        let merged = if holds { vec!["hello-sysext"] } else { vec![] };
+        assert_eq!(systemd.merged().unwrap(), merged, "{directory}");
+        let links = crate::host::list(&host.root.links(Activation::Etc));
+        assert_eq!(links.len(), merged.len(), "{directory}");
+        let failure = Failure::from(error);
+        assert_eq!(failure.kind.code(), 5, "{}", failure.text());
+        assert!(!failure.text().contains("nothing was changed"));
+        assert!(
+            failure.text().contains("No space left"),
+            "{}",
+            failure.text()
+        );
+        // With room again, the next run finds the journal only where there is something left to write.
+        std::fs::remove_file(&systemd.file).unwrap();
+        let recovered = recover(&site).unwrap();
+        assert_eq!(
+            matches!(recovered, Recovered::Finished { .. }),
+            holds,
+            "{directory}: {recovered:?}"
+        );
+        assert_eq!(systemd.merged().unwrap(), merged, "{directory}");
+        drop(room);
+    }
 }
