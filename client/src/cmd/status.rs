@@ -16,7 +16,7 @@ use crate::activate::{self, LinkKind, LinkState};
 use crate::cli::Global;
 use crate::config::Activation;
 use crate::failure::{Failure, Kind};
-use crate::select::{Decision, Linked, Offer, Patience, Question, select};
+use crate::select::{Decision, Offer, Patience, select};
 use crate::session::{Catalogs, Session};
 use crate::systemd::Systemd;
 use crate::ui::plain::one_line;
@@ -304,19 +304,7 @@ impl ExtensionStatus {
         if !wish.enabled {
             return;
         }
-        let linked = image.map(|image| Linked {
-            sha256: image.sha256,
-            catalog: &image.catalog,
-            custom: &image.custom,
-        });
-        let question = Question {
-            name: &self.name,
-            wish,
-            host: &session.host,
-            linked,
-            now: session.now,
-            patience: Patience::Wait,
-        };
+        let question = session.question(&self.name, wish, image, Patience::Wait);
         let selection = select(&question, &offers);
         self.notes
             .extend(selection.linked_unfit.as_ref().map(ToString::to_string));

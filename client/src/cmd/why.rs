@@ -12,7 +12,7 @@ use crate::cli::Global;
 use crate::config::Wish;
 use crate::failure::{Failure, Kind};
 use crate::refresh::RefreshProblem;
-use crate::select::{Decision, Linked, Offer, Patience, Question, Rejection, select};
+use crate::select::{Decision, Offer, Patience, Rejection, select};
 use crate::session::Session;
 use crate::ui::plain::one_line;
 use crate::ui::{Table, Ui};
@@ -64,11 +64,6 @@ impl Why {
         let catalogs = session.look(&BTreeSet::from([self.name.clone()]))?;
         let images = session.linked()?;
         let image = images.get(&self.name);
-        let linked = image.map(|image| Linked {
-            sha256: image.sha256,
-            catalog: &image.catalog,
-            custom: &image.custom,
-        });
         let mut problems = Vec::new();
         let mut offers = Vec::new();
         for (id, catalog) in &catalogs {
@@ -81,7 +76,7 @@ impl Why {
                 Ok(Some(Err(problem))) | Err(problem) => problems.push(format!("{id}: {problem}")),
             }
         }
-        if offers.is_empty() && linked.is_none() {
+        if offers.is_empty() && image.is_none() {
             let failure = Failure::new(
                 Kind::Usage,
                 format!("no catalog that could be read offers {}", self.name),
@@ -94,14 +89,7 @@ impl Why {
             .extensions
             .get(&self.name)
             .map_or(&default_wish, |extension| &extension.wish);
-        let question = Question {
-            name: &self.name,
-            wish,
-            host: &session.host,
-            linked,
-            now: session.now,
-            patience: Patience::Wait,
-        };
+        let question = session.question(&self.name, wish, image, Patience::Wait);
         let selection = select(&question, &offers);
         let decision = match (&selection.decision, image) {
             (Decision::Take { image, catalog }, _) => {

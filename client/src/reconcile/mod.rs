@@ -19,7 +19,7 @@ use crate::activate::LinkKind;
 use crate::failure::{Failure, Kind};
 use crate::plan::{Plan, Problem, UnlinkReason};
 use crate::refresh::RefreshProblem;
-use crate::select::{Linked, Offer, Patience, Question, select};
+use crate::select::{Offer, Patience, select};
 use crate::session::{Catalogs, Session};
 use crate::store::StoredImage;
 
@@ -155,27 +155,15 @@ pub fn plan_from(
             }
             continue;
         }
-        let linked = image.map(|image| Linked {
-            sha256: image.sha256,
-            catalog: &image.catalog,
-            custom: &image.custom,
-        });
         let offers = offers(name, &catalogs, &mut plan);
         let bound = extension.wish.catalog.as_ref();
         if bound.is_some_and(|bound| !matches!(catalogs.get(bound), Some(Ok(_)))) {
             missing_catalog(name, bound, &catalogs, &mut plan);
             continue;
         }
-        let question = Question {
-            name,
-            wish: &extension.wish,
-            host: &session.host,
-            linked,
-            now: session.now,
-            patience: options.patience,
-        };
+        let question = session.question(name, &extension.wish, image, options.patience);
         let selection = select(&question, &offers);
-        plan.decide(name, &selection, linked.as_ref(), |sha256| {
+        plan.decide(name, &selection, question.linked.as_ref(), |sha256| {
             session.has_image(sha256)
         });
     }

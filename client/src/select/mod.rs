@@ -21,6 +21,7 @@ use sysext_formats::time::UtcTime;
 pub use self::rejection::Rejection;
 use crate::config::{VersionConstraint, Wish};
 use crate::host::HostFacts;
+use crate::store::StoredImage;
 
 /// What one catalog offers for an extension.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +41,16 @@ pub struct Linked<'a> {
     pub catalog: &'a CatalogId,
     /// What its index said when it was fetched.
     pub custom: &'a Custom,
+}
+
+impl<'a> From<&'a StoredImage> for Linked<'a> {
+    fn from(image: &'a StoredImage) -> Self {
+        Self {
+            sha256: image.sha256,
+            catalog: &image.catalog,
+            custom: &image.custom,
+        }
+    }
 }
 
 /// Everything a decision depends on.

@@ -13,12 +13,13 @@ use sysext_formats::time::UtcTime;
 
 use crate::activate::{self, LinkKind, LinkState, Site};
 use crate::cli::Global;
-use crate::config::{Activation, ActivationChoice, Catalog, Config};
+use crate::config::{Activation, ActivationChoice, Catalog, Config, Wish};
 use crate::failure::{Failure, Kind};
 use crate::fetch::{Fetcher, Network};
 use crate::host::HostFacts;
 use crate::refresh::{self, CachedCatalog, FreshCatalog, Mode, Wanted};
 use crate::root::{Root, default_activation};
+use crate::select::{Linked, Patience, Question};
 use crate::store::{Store, StoredImage};
 use crate::systemd::Systemd;
 use crate::ui::Ui;
@@ -337,6 +338,25 @@ impl Session {
             }
         }
         Ok(linked)
+    }
+
+    /// What is to be decided about an extension of this root, of which `image` is linked.
+    #[must_use]
+    pub fn question<'a>(
+        &'a self,
+        name: &'a ExtensionName,
+        wish: &'a Wish,
+        image: Option<&'a StoredImage>,
+        patience: Patience,
+    ) -> Question<'a> {
+        Question {
+            name,
+            wish,
+            host: &self.host,
+            linked: image.map(Linked::from),
+            now: self.now,
+            patience,
+        }
     }
 
     /// Every link and file where extensions are looked for, ours or not.
