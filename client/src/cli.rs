@@ -97,7 +97,10 @@ pub fn definition() -> clap::Command {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
     let ui = Ui::new(
         if cli.global.json {
             Format::Json
@@ -120,6 +123,32 @@ pub fn main() -> ExitCode {
             failure.kind.into()
         }
     }
+}
+
+/// What is not a command line: help and version, which were asked for, or a usage error.
+fn refused(error: &clap::Error) -> ExitCode {
+    // A reader that has gone away wants no more.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    // The options were not understood, so whether a program reads this is seen from the words themselves.
+    let words = std::env::args_os().skip(1);
+    if words
+        .take_while(|word| word != "--")
+        .any(|word| word == "--json")
+    {
+        Ui::new(Format::Json, true).failed(&usage(error));
+    }
+    Kind::Usage.into()
+}
+
+/// The message of a usage error, without the lines about usage and help that people get below it.
+fn usage(error: &clap::Error) -> Failure {
+    let text = error.to_string();
+    let message = text.split("\n\n").next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    Failure::usage(message.trim()).hint("sysext-fetch --help")
 }
 
 fn dispatch(global: &Global, ui: Ui, command: Option<Command>) -> Result<ExitCode, Failure> {

@@ -297,3 +297,53 @@ fn a_full_disk_behind_stdout_is_a_failure_and_a_reader_that_left_is_none() {
     let output = status.stdout(writer).output().unwrap();
     assert_eq!(code(&output), 0, "{}", talk(&output));
 }
+
+#[test]
+fn every_list_in_a_document_has_a_name() {
+    let world = World::with(&["k3s"]);
+    for (arguments, name) in [
+        (["search"].as_slice(), "extensions"),
+        (&["list"], "extensions"),
+        (&["list", "--available"], "extensions"),
+        (&["versions", "k3s"], "versions"),
+        (&["info", "k3s"], "offers"),
+        (&["catalog", "list"], "catalogs"),
+    ] {
+        let document = json(&world.good(&[["--json"].as_slice(), arguments].concat()));
+        let list = document[name].as_array();
+        assert_eq!(list.map(Vec::len), Some(1), "{arguments:?}: {document}");
+    }
+}
+
+#[test]
+fn a_usage_error_is_a_document_too() {
+    let host = ScratchHost::new();
+    for arguments in [
+        ["--json", "lst"].as_slice(),
+        &["list", "--json", "--availble"],
+        &["--json", "install"],
+        &["--json", "info", "../k3s"],
+    ] {
+        let output = run(&host, arguments);
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert!(talk(&output).starts_with("error: "), "{}", talk(&output));
+        let error = json(&data(&output))["error"].clone();
+        assert_eq!(
+            (&error["kind"], &error["exit_code"]),
+            (&"usage".into(), &2.into()),
+            "{arguments:?}"
+        );
+        let message = error["messages"][0].as_str().unwrap().to_owned();
+        assert!(talk(&output).contains(&message), "{message}");
+        assert!(
+            !message.starts_with("error:") && !message.contains("Usage"),
+            "{message}"
+        );
+    }
+    for arguments in [["lst"].as_slice(), &["lst", "--", "--json"]] {
+        assert_eq!(data(&run(&host, arguments)), "", "{arguments:?}");
+    }
+    let help = run(&host, &["--json", "--help"]);
+    assert_eq!(code(&help), 0);
+    assert!(data(&help).contains("Exit codes"));
+}

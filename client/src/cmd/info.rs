@@ -44,7 +44,7 @@ impl Info {
             })
             .collect();
         session.say_age(&catalogs);
-        ui.data("info", &documents, || {
+        ui.list("info", "offers", &documents, || {
             indexes.iter().map(|(id, index)| text(id, index)).collect()
         });
         Ok(ExitCode::SUCCESS)

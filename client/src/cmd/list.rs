@@ -46,7 +46,7 @@ impl List {
             let catalogs = session.look(&BTreeSet::new())?;
             let offered = search::offered(&session, &catalogs);
             session.say_age(&catalogs);
-            ui.data("list", &offered, || search::text(&offered));
+            ui.list("list", "extensions", &offered, || search::text(&offered));
             return Ok(ExitCode::SUCCESS);
         }
         let linked = session.linked()?;
@@ -70,7 +70,7 @@ impl List {
                 }
             })
             .collect();
-        ui.data("list", &installed, || text(&installed));
+        ui.list("list", "extensions", &installed, || text(&installed));
         Ok(ExitCode::SUCCESS)
     }
 }

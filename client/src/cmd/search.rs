@@ -46,7 +46,7 @@ impl Search {
             offer.name.as_str().contains(&word) || offer.summary.to_lowercase().contains(&word)
         });
         session.say_age(&catalogs);
-        ui.data("search", &found, || text(&found));
+        ui.list("search", "extensions", &found, || text(&found));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -73,7 +73,7 @@ impl Versions {
             .flat_map(|(id, index)| index.images.iter().map(|image| row(id, image)))
             .collect();
         session.say_age(&catalogs);
-        ui.data("versions", &rows, || text(&rows));
+        ui.list("versions", "versions", &rows, || text(&rows));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -15,7 +15,7 @@ use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::sync::OnceLock;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub use self::table::Table;
 use crate::failure::Failure;
@@ -61,7 +61,7 @@ impl Ui {
         !self.quiet
     }
 
-    /// Prints data: the document for programs, or the text for people.
+    /// Prints data: the document for programs, an object, or the text for people.
     pub fn data<T: Serialize + ?Sized>(
         &self,
         command: &str,
@@ -70,12 +70,24 @@ impl Ui {
     ) {
         let out = match self.format {
             Format::Text => plain::lines(&text()),
-            Format::Json => json_text(
-                command,
-                serde_json::to_value(document).unwrap_or(Value::Null),
-            ),
+            Format::Json => json_text(command, members(document)),
         };
         self.raw(&out);
+    }
+
+    /// Prints a list: for programs as the member `name` of the document, so that others can be added beside it.
+    pub fn list<T: Serialize>(
+        &self,
+        command: &str,
+        name: &str,
+        rows: &[T],
+        text: impl FnOnce() -> String,
+    ) {
+        let rows = || serde_json::to_value(rows).unwrap_or_default();
+        let document = self
+            .is_json()
+            .then(|| Map::from_iter([(name.to_owned(), rows())]));
+        self.data(command, &document.unwrap_or_default(), text);
     }
 
     /// Prints data that has a format of its own, whatever the format of documents.
@@ -127,6 +139,11 @@ impl Ui {
     pub fn fail(&self, failure: &Failure) {
         let text = plain::lines(&failure.text());
         let _ = io::stderr().lock().write_all(text.as_bytes());
+        self.failed(failure);
+    }
+
+    /// Says so to programs alone, where people were told already.
+    pub fn failed(&self, failure: &Failure) {
         if self.is_json() {
             let document = json!({"error": {
                 "kind": failure.kind, "exit_code": failure.kind.code(), "messages": failure.messages, "hints": failure.hints,
@@ -149,16 +166,24 @@ impl Ui {
     }
 }
 
-fn json_text(command: &str, document: Value) -> String {
-    let mut whole = json!({"schema": JSON_SCHEMA, "command": command});
-    match (whole.as_object_mut(), document) {
-        (Some(whole), Value::Object(members)) => whole.extend(members),
-        (Some(whole), other) => {
-            whole.insert("data".to_owned(), other);
+fn json_text(command: &str, members: Map<String, Value>) -> String {
+    let mut whole = Map::from_iter([
+        ("schema".to_owned(), JSON_SCHEMA.into()),
+        ("command".to_owned(), command.into()),
+    ]);
+    whole.extend(members);
+    plain::json(&format!("{:#}\n", Value::Object(whole)))
+}
+
+/// The members of a document. Every command's is an object: to a bare list nothing could ever be added.
+fn members<T: Serialize + ?Sized>(document: &T) -> Map<String, Value> {
+    match serde_json::to_value(document) {
+        Ok(Value::Object(members)) => members,
+        other => {
+            debug_assert!(false, "not an object: {other:?}");
+            Map::new()
         }
-        (None, _) => {}
     }
-    plain::json(&format!("{whole:#}\n"))
 }
 
 /// Bytes as people read them: `1.2 MB`.
@@ -188,7 +213,8 @@ mod tests {
 
     #[test]
     fn a_document_says_its_schema() {
-        let document: Value = serde_json::from_str(&json_text("list", json!({"a": 1}))).unwrap();
+        let text = json_text("list", members(&json!({"a": 1})));
+        let document: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document, json!({"schema": 1, "command": "list", "a": 1}));
     }
 }

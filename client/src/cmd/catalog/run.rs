@@ -23,7 +23,7 @@ impl CatalogArgs {
             CatalogCommand::List => {
                 let session = Session::open(global, ui)?;
                 let rows = list(&session.root, &session.config, session.now);
-                ui.data("catalog list", &rows, || list_text(&rows));
+                ui.list("catalog list", "catalogs", &rows, || list_text(&rows));
             }
             CatalogCommand::Show { id } => {
                 let session = Session::open(global, ui)?;
