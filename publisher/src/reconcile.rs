@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use sysext_formats::catalog::ExtensionInfo;
 use sysext_formats::digest::Sha256Digest;
+use sysext_formats::limits::Limits;
 use sysext_formats::name::ExtensionName;
 use sysext_formats::role::MetadataVersion;
 use sysext_formats::workflow::{Cache as _, CachedFile, RemoteFile};
@@ -17,7 +18,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::draft::{Change, DraftError, Editor};
 use crate::failure::{Failure, Kind};
-use crate::location::{Location, Store};
+use crate::location::{Location, LocationError, Place, Store};
 use crate::memory::Memory;
 use crate::proposal::{self, Proposed};
 use crate::published::{LookUp, Published, PublishedError};
@@ -190,7 +191,12 @@ impl Session {
         let mut config = self.config.clone();
         for attempt in 1..=ATTEMPTS {
             let expected = upload::timestamp(store)?;
-            let mut published = self.published(context, base)?;
+            let mut published = match self.published(context, base) {
+                Ok(published) => published,
+                // What was read is of two states.
+                Err(_) if attempt < ATTEMPTS && upload::timestamp(store)? != expected => continue,
+                Err(failure) => return Err(failure),
+            };
             let catalog = published
                 .catalog()
                 .ok_or_else(|| Failure::new(Kind::Unverified, "targets.json is not there"))?;
@@ -279,14 +285,37 @@ impl Session {
         before: &Before<'_>,
         expected: Option<Sha256Digest>,
     ) -> Result<Option<Uploaded>, Failure> {
+        let root = signed.root_before();
         let tree = StagedTree::new(signed, arrivals, &self.descriptor()?)?;
-        let publishable = selfcheck::check(tree, before)?;
+        let publishable = match selfcheck::check(tree, before) {
+            Ok(publishable) => publishable,
+            // What it was held against is another state by now.
+            Err(_) if has_changed(store, expected, root)? => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         match upload::upload(store, publishable, expected, self.config.hashed_names) {
             Ok(uploaded) => Ok(Some(uploaded)),
             Err(UploadError::Lost) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether somebody has published since the timestamp had this digest and the root this version. Where keys change, the root
+/// may come first.
+fn has_changed(
+    store: &dyn Store,
+    timestamp: Option<Sha256Digest>,
+    root: MetadataVersion,
+) -> Result<bool, LocationError> {
+    if upload::timestamp(store)? != timestamp {
+        return Ok(true);
+    }
+    let Some(next) = root.next() else {
+        return Ok(false);
+    };
+    let place = Place::Metadata(RemoteFile::Root(next));
+    Ok(store.read(&place, Limits::default().root)?.is_some())
 }
 
 /// What was just published was seen. It is published whether that can be remembered or not.

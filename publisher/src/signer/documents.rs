@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::key::KeyId;
 use sysext_formats::name::RoleName;
-use sysext_formats::role::{Extra, MetaFile, Root, Snapshot, Targets, Timestamp};
+use sysext_formats::role::{Extra, MetaFile, MetadataVersion, Root, Snapshot, Targets, Timestamp};
 use sysext_formats::sign::{Pending, SignError, SignedDocument};
 use sysext_formats::verify::VerifyError;
 
@@ -178,6 +178,12 @@ impl SignedDraft {
             root: root.transpose().map_err(finished(DocumentId::Root))?,
             timestamp,
         })
+    }
+
+    /// The version of the root that is published.
+    #[must_use]
+    pub fn root_before(&self) -> MetadataVersion {
+        self.draft.before.root.version
     }
 
     /// The bytes of a new root.
