@@ -46,6 +46,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether hosts see something new now.
+    #[must_use]
+    pub fn is_published(&self) -> bool {
+        self.changed && !self.dry_run && self.proposed.is_none()
+    }
+
     /// For people; `nothing` says why nothing was to be done.
     #[must_use]
     pub fn text(&self, nothing: &str) -> String {

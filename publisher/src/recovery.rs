@@ -73,7 +73,7 @@ pub fn replace_online_key(
         return Err(Failure::usage(
             "going on from a snapshot can not be proposed: every minute counts",
         )
-        .hint("gather the root keys at one machine; the procedure is in SECURITY.md"));
+        .hint("gather the root keys at one machine; the procedure is in publisher/RECOVERY.md"));
     }
     let expected = upload::timestamp(store)?;
     let (root, root_bytes) = newest_root(store, session.pinned_root(), context)?;

@@ -47,7 +47,7 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
     })?;
     context.ui.data("delegate", &report, || {
         let mut text = report.text("it is delegated to these keys already");
-        if report.changed && !report.dry_run {
+        if report.changed && report.is_published() {
             text.push_str(&format!(
                 "hosts see {} once its first index is there: `sysext-publish accept PROPOSAL`\n",
                 args.name

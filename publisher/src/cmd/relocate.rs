@@ -48,7 +48,7 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
     }
     context.ui.data("move", &report, || {
         let mut text = report.text("hosts are told so already");
-        if report.changed && !report.dry_run && !args.clear {
+        if report.changed && report.is_published() && !args.clear {
             text.push_str(
                 "serve the catalog at the old place, too, until hosts have read this there\n",
             );

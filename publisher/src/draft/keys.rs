@@ -51,6 +51,10 @@ impl KeyEdit {
 
     /// Changes the keys of `role`; the answer is whether they are others now.
     fn apply(&self, role: &str, keys: &mut RoleKeys) -> Result<bool, DraftError> {
+        let comes = self.comes().map(PublicKey::canonical_id);
+        if comes.is_some() && comes.as_ref() == self.goes() {
+            return Ok(false);
+        }
         let mut new = keys.clone();
         if let Some(id) = self.goes() {
             let place = new.keyids.iter().position(|other| other == id);
@@ -63,9 +67,7 @@ impl KeyEdit {
             };
             new.keyids.remove(place);
         }
-        if let Some(id) = self.comes().map(PublicKey::canonical_id)
-            && !new.keyids.contains(&id)
-        {
+        if let Some(id) = comes.filter(|id| !new.keyids.contains(id)) {
             new.keyids.push(id);
         }
         if let Self::Threshold(threshold) = self {

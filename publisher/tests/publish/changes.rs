@@ -38,6 +38,8 @@ fn every_key_of_a_catalog_is_replaced_one_after_the_other() {
         let new = key(&vendor, &format!("new-{office}"));
         let run = vendor.run(&["key", "replace", "--for", office, "--key", &new]);
         assert!(run.ends(0).out.contains("published"));
+        let again = vendor.run(&["key", "replace", "--for", office, "--key", &new]);
+        assert!(again.ends(0).out.contains("nothing to do"));
         // The old key is of no use any more, and nobody needs it.
         std::fs::remove_file(vendor.path(old)).unwrap();
         is_good(&vendor);

@@ -238,7 +238,7 @@ fn run(context: &Context, wish: &Wish<'_>) -> Outcome {
         }
     };
     // A proposal is signed by the old key yet, and nothing may be published of it.
-    if let (false, None, Some(gone)) = (report.dry_run, &report.proposed, gone) {
+    if let Some(gone) = gone.filter(|_| report.is_published()) {
         edit::save(config, &without(&session, office, &gone))?;
     }
     context.ui.data("key", &report, || {
@@ -336,7 +336,7 @@ fn without(session: &Session, office: &Office, gone: &KeyId) -> Vec<Edit> {
 
 /// What else there is to do.
 fn advice(wish: &Wish<'_>, report: &Report) -> String {
-    if !report.changed || report.dry_run || report.proposed.is_some() {
+    if !report.is_published() {
         return String::new();
     }
     let mut text = String::new();
