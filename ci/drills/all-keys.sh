@@ -17,7 +17,7 @@ vendor renew --root
 release ahoy 2.0
 for words in "renew" "renew --release" "renew --root"; do
     # shellcheck disable=SC2086  # words
-    expect_code 2 thief $words
+    expect_code 6 thief $words
 done
 
 say "a host that knows the first root, and one that begins with it"

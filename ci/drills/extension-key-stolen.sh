@@ -23,7 +23,7 @@ expect_code 3 host update
 expect 2.0 runs ahoy
 expect 6.6 runs hello
 thief renew
-expect_code 6 thief add "$WORK/acme/images/hello_1.0_$(systemd_architecture).raw"
+expect_code 6 thief add --anew "$WORK/acme/images/hello_1.0_$(systemd_architecture).raw"
 
 procedure "The key of an extension is stolen"
 
@@ -32,5 +32,6 @@ pack hello 7.0
 vendor add "images/hello_7.0_$(systemd_architecture).raw"
 host update
 expect 7.0 runs hello
-host versions hello | grep -q 1.0 || fail "1.0 is gone"
-if host versions hello | grep -q 6.6; then fail "6.6 is still offered"; fi
+host versions hello
+host versions hello | grep -q ' 1\.0 ' || fail "1.0 is gone"
+if host versions hello | grep -q ' 6\.6 '; then fail "6.6 is still offered"; fi

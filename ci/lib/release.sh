@@ -1,9 +1,14 @@
 # shellcheck shell=bash
 # The release binaries, as they would be shipped. Sourced after common.sh.
 
-# release_binaries DIR: builds both and copies them into DIR.
+# release_binaries DIR: builds both and copies them into DIR. SYSEXT_BINARIES names a folder that has them already, such as
+# the one of a package.
 release_binaries() {
     local package
+    if [[ -n ${SYSEXT_BINARIES-} ]]; then
+        install -m 0755 -D -t "$1" "$SYSEXT_BINARIES/sysext-fetch" "$SYSEXT_BINARIES/sysext-publish"
+        return
+    fi
     have cargo || die "cargo is missing: install a Rust toolchain, 1.95 or newer"
     need cc=gcc || exit 1
     mkdir -p "$1"

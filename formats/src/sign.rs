@@ -9,7 +9,7 @@ mod document;
 
 use std::fmt;
 
-use ed25519_dalek::pkcs8::EncodePrivateKey as _;
+use ed25519_dalek::pkcs8::{EncodePrivateKey as _, KeypairBytes};
 use ed25519_dalek::{Signer as _, SigningKey};
 use pkcs8::der::pem::PemLabel as _;
 use pkcs8::der::{Decode as _, SecretDocument};
@@ -131,11 +131,14 @@ impl SecretKey {
         &self,
         passphrase: Option<&[u8]>,
     ) -> Result<pkcs8::der::zeroize::Zeroizing<String>, KeyFileError> {
+        // Without the public half: OpenSSL before 3.2 can not read a key that has it inside.
+        let seed = KeypairBytes {
+            secret_key: self.secret.to_bytes(),
+            public_key: None,
+        };
         let pem = match passphrase {
-            Some(passphrase) => self
-                .secret
-                .to_pkcs8_encrypted_pem(passphrase, LineEnding::LF),
-            None => self.secret.to_pkcs8_pem(LineEnding::LF),
+            Some(passphrase) => seed.to_pkcs8_encrypted_pem(passphrase, LineEnding::LF),
+            None => seed.to_pkcs8_pem(LineEnding::LF),
         };
         pem.map_err(KeyFileError::Encode)
     }

@@ -8,6 +8,7 @@ use sysext_formats::digest::Sha256Digest;
 use sysext_formats::limits::Limits;
 use sysext_formats::role::MetadataVersion;
 use sysext_formats::verify::verify_first_root;
+use sysext_formats::workflow::CachedFile;
 
 use crate::config::edit::{self, Edit};
 use crate::config::{Config, ConfigError, ROOT_FILE, directory_of};
@@ -154,6 +155,22 @@ impl Session {
                 _ => failure,
             }
         })
+    }
+
+    /// Reads and verifies what was published when a proposal was drafted. Freshness may have been renewed since, so nothing
+    /// but the newest root that this machine has seen counts.
+    ///
+    /// # Errors
+    /// When it can not be verified.
+    pub fn published_then<'a>(
+        &self,
+        context: &Context,
+        then: &'a dyn Location,
+    ) -> Result<Published<'a>, Failure> {
+        let newest = self.memory(context)?.document(&CachedFile::Root);
+        let root = newest.unwrap_or_else(|| self.pinned_root.clone());
+        let memory = Memory::of_documents([(CachedFile::Root, root)].into());
+        Ok(Published::read(then, memory, context.now())?)
     }
 
     /// What hosts are told about the catalog. The root is the first one: what was printed years ago stays true.

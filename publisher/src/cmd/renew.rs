@@ -6,7 +6,7 @@ use sysext_formats::time::UtcTime;
 
 use crate::config::Span;
 use crate::context::{Context, Outcome, Verdict};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::published::LookUp;
 use crate::reconcile::Attempt;
 use crate::session::Session;
@@ -77,7 +77,13 @@ impl Job<'_, '_, '_> {
     fn release(&mut self) -> Result<(), Failure> {
         let release = ids(self.attempt, &self.attempt.config.keys.release);
         self.attempt.load_groups()?;
+        let signers = &self.attempt.editor.catalog().root.roles.targets.keyids;
+        let signs_contents = signers.iter().any(|id| release.contains(id));
+        let mut signs_anything = signs_contents;
+        let mut of_others = Vec::new();
         for name in self.attempt.published.extensions()? {
+            let is_ours = is_ours(self.attempt, &name);
+            signs_anything |= is_ours;
             let LookUp::Index(index) = self.attempt.look_up(&name)? else {
                 self.context.ui.warn(format_args!(
                     "{name} has no index that can be renewed; `sysext-publish status` says why"
@@ -87,25 +93,40 @@ impl Job<'_, '_, '_> {
             if !self.is_due(index.expires) {
                 continue;
             }
-            if !is_ours(self.attempt, &name) {
-                self.context.ui.warn(format_args!(
-                    "the index of {name} expires {} and is left to whoever has its key",
-                    index.expires
-                ));
+            if !is_ours {
+                of_others.push((name, index.expires));
                 continue;
             }
             self.attempt.editor.load_index(&name, index);
             self.attempt.editor.renew_index(&name)?;
         }
-        let targets = &self.attempt.editor.catalog().targets;
-        let signers = &self.attempt.editor.catalog().root.roles.targets.keyids;
-        if !signers.iter().any(|id| release.contains(id)) {
+        if !signs_anything {
+            let what = "no key that is here signs indexes or the table of contents";
+            return Err(Failure::new(Kind::Signing, what)
+                .because(self.tried(&self.attempt.config.keys.release))
+                .hint("`sysext-publish key list` shows which keys sign what"));
+        }
+        for (name, expires) in of_others {
+            self.context.ui.warn(format_args!(
+                "the index of {name} expires {expires} and is left to whoever has its key"
+            ));
+        }
+        if !signs_contents {
             return Ok(());
         }
+        let targets = &self.attempt.editor.catalog().targets;
         if self.is_due(targets.expires) {
             self.attempt.editor.renew_targets()?;
         }
         self.groups()
+    }
+
+    fn tried(&self, sources: &[KeySource]) -> String {
+        let tried = sources.iter().map(|source| {
+            let (_, why) = self.attempt.ring.describe(source);
+            format!("{source}: {why}")
+        });
+        tried.collect::<Vec<_>>().join("; ")
     }
 
     fn root(&mut self) -> Result<(), Failure> {

@@ -39,7 +39,7 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
     let session = Session::open(context)?;
     let source = Source::of_path(&args.proposal);
     let mut proposal = read(&session, &source)?;
-    let mut published = session.published(context, &proposal.published)?;
+    let mut published = session.published_then(context, &proposal.published)?;
     let draft = proposal.draft(&mut published, &session.config, context.now())?;
     let keys = Configured {
         config: &session.config,

@@ -192,7 +192,7 @@ fn proposed(
     let (draft, outdated) = match proposal.draft(published, &session.config, context.now()) {
         Ok(draft) => (draft, None),
         Err(failure) => {
-            let mut then = session.published(context, &proposal.published)?;
+            let mut then = session.published_then(context, &proposal.published)?;
             let draft = proposal.draft(&mut then, &session.config, context.now())?;
             (draft, Some(failure.messages.join(": ")))
         }

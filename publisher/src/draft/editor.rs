@@ -214,7 +214,8 @@ impl Editor {
         if !(changed || self.touched.root || self.renewed.timestamp || self.renewed.snapshot) {
             return Ok(None);
         }
-        if changed || self.renewed.snapshot {
+        // Whatever is published needs the online key, and a snapshot that has expired would hide it.
+        if changed || self.renewed.snapshot || self.snapshot_is_due() {
             let snapshot = &mut self.catalog.snapshot;
             snapshot.version = next(snapshot.version, "snapshot")?;
             snapshot.expires = self.now.plus(self.policy.expires.snapshot.duration());

@@ -8,8 +8,13 @@ impl Editor {
     /// Signs freshness again: the timestamp, and the snapshot once half of its time is over.
     pub fn renew_freshness(&mut self) {
         self.renewed.timestamp = true;
+        self.renewed.snapshot |= self.snapshot_is_due();
+    }
+
+    /// Whether half of the snapshot's time is over.
+    pub(super) fn snapshot_is_due(&self) -> bool {
         let left = self.catalog.snapshot.expires.since(self.now);
-        self.renewed.snapshot |= left <= self.policy.expires.snapshot.duration() / 2;
+        left <= self.policy.expires.snapshot.duration() / 2
     }
 
     /// Signs an index again.

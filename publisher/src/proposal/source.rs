@@ -74,6 +74,9 @@ impl Source {
     /// The file of the proposal.
     #[must_use]
     pub fn path(&self) -> PathBuf {
+        if self.folder == Path::new(".") {
+            return PathBuf::from(&self.file);
+        }
         self.folder.join(&self.file)
     }
 

@@ -17,6 +17,8 @@ mod hosts;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod proposals;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod story;
