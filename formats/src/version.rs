@@ -278,6 +278,17 @@ mod tests {
     }
 
     #[test]
+    fn versions_compare_as_their_texts_do_and_keep_them() {
+        let version = |text: &str| text.parse::<Version>().unwrap();
+        assert_eq!(version("1.02"), version("1.2"));
+        assert_ne!(version("1.2"), version("1.3"));
+        assert!(version("1.9") < version("1.10") && version("1.10") > version("1.9"));
+        assert!(version("1.02") <= version("1.2") && version("1.2") <= version("1.02"));
+        assert_eq!(version("1.02").as_str(), "1.02");
+        assert_eq!(version("1.02").to_string(), "1.02");
+    }
+
+    #[test]
     fn pre_releases_are_recognised_as_words() {
         for yes in ["1.0-rc1", "1.0.0-beta.2", "2.0-alpha", "1.0.dev5"] {
             assert!(yes.parse::<Version>().unwrap().is_prerelease(), "{yes}");

@@ -23,7 +23,7 @@ use test_repos::simulator::{MemoryCache, MemoryRemote};
 
 use crate::signed::is_signed;
 
-/// The invariant above, for any program of [`input`].
+/// The invariant above, for any program of `input.rs`.
 pub fn check(data: &[u8]) -> bool {
     let Some((before, served)) = input::read(data) else {
         return false;
