@@ -12,7 +12,7 @@
 //!
 //! Rooms: [`name`], [`version`], [`digest`], [`time`], [`limits`] are the small words; [`os`] knows systemd's host
 //! matching; [`json`], [`canonical`], [`key`], [`envelope`], [`verify`], [`role`], [`trust`] and [`workflow`] are TUF;
-//! [`catalog`] is what we say about extensions on top of it.
+//! [`catalog`] is what we say about extensions on top of it. [`plain`] shows foreign text.
 
 pub mod canonical;
 pub mod catalog;
@@ -23,6 +23,7 @@ pub mod key;
 pub mod limits;
 pub mod name;
 pub mod os;
+pub mod plain;
 pub mod role;
 #[cfg(feature = "sign")]
 pub mod sign;

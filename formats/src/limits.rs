@@ -9,6 +9,9 @@ pub const MAX_DEPTH: usize = 64;
 pub const MAX_SIGNATURES: usize = 256;
 /// Bytes of a role name or a target path of the TUF layer.
 pub const MAX_TUF_NAME: usize = 1024;
+/// Bytes of the patterns of one document that have a wildcard before their end, all together: matching one costs its length
+/// times that of the path, and there are thousands of paths.
+pub const MAX_SLOW_PATTERNS: usize = 16 << 10;
 /// Bytes of a file name in a catalog.
 pub const MAX_FILE_NAME: usize = 200;
 /// Bytes of an image: 8 GiB.

@@ -280,6 +280,9 @@ fn limits() {
             "nesting of JSON" => number(limits::MAX_DEPTH),
             "signatures of a document" => number(limits::MAX_SIGNATURES),
             "role name or target path" => number(limits::MAX_TUF_NAME),
+            "patterns of a document with a wildcard before their end" => {
+                number(limits::MAX_SLOW_PATTERNS)
+            }
             "file name" => number(limits::MAX_FILE_NAME),
             "image" => limits::MAX_IMAGE,
             "descriptor" => limits::MAX_DESCRIPTOR,

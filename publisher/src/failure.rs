@@ -12,6 +12,7 @@ use std::io;
 use std::process::ExitCode;
 
 use serde::Serialize;
+use sysext_formats::plain::indented;
 use sysext_formats::trust::TrustError;
 use sysext_formats::workflow::RefreshError;
 
@@ -144,7 +145,7 @@ impl Failure {
         let mut text = String::new();
         for (depth, message) in self.messages.iter().enumerate() {
             text.push_str(if depth == 0 { "error: " } else { "caused by: " });
-            text.push_str(message);
+            text.push_str(&indented(message));
             text.push('\n');
         }
         if !self.hints.is_empty() {

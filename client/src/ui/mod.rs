@@ -6,7 +6,6 @@
 //! - Nothing foreign reaches a terminal raw: see [`plain`].
 //! - The progress-bar crate is named in [`progress`] only.
 
-pub mod plain;
 pub mod progress;
 mod table;
 
@@ -16,6 +15,8 @@ use std::sync::OnceLock;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+
+pub use sysext_formats::plain;
 
 pub use self::table::Table;
 use crate::failure::Failure;

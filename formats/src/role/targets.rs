@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Extra, MetadataVersion, Role, RoleKeys};
 use crate::digest::Hashes;
 use crate::key::{KeyId, PublicKey};
+use crate::limits::MAX_SLOW_PATTERNS;
 use crate::name::{RoleName, TargetPath};
 use crate::time::UtcTime;
 use crate::verify::Authority;
@@ -179,12 +180,31 @@ fn component_matches(pattern: &[u8], text: &[u8]) -> bool {
     pattern.iter().skip(at_pattern).all(|byte| *byte == b'*')
 }
 
+/// Bytes of a document's patterns that take long to match: those with a wildcard before their end.
+fn slow_bytes(roles: &[DelegatedRole]) -> usize {
+    let patterns = roles.iter().flat_map(|role| match &role.paths {
+        Paths::Paths(patterns) => patterns.as_slice(),
+        Paths::PathHashPrefixes(_) => &[],
+    });
+    let is_slow = |pattern: &&String| {
+        let beginning = pattern.strip_suffix('*').unwrap_or(pattern);
+        beginning.contains(['*', '?'])
+    };
+    patterns.filter(is_slow).map(String::len).sum()
+}
+
 /// One name twice would let the keys of one entry sign for the paths of another.
 fn distinct_roles<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<DelegatedRole>, D::Error> {
     let roles = Vec::<DelegatedRole>::deserialize(deserializer)?;
     let mut names = BTreeSet::new();
+    let slow = slow_bytes(&roles);
+    if slow > MAX_SLOW_PATTERNS {
+        return Err(serde::de::Error::custom(format_args!(
+            "{slow} bytes of patterns with a wildcard before their end; {MAX_SLOW_PATTERNS} are the most"
+        )));
+    }
     match roles.iter().find(|role| !names.insert(&role.name)) {
         Some(role) => Err(serde::de::Error::custom(format_args!(
             "the role {:?} is delegated twice",

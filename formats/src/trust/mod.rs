@@ -98,6 +98,16 @@ pub enum TrustError {
         /// The role that the document is of.
         found: String,
     },
+    /// Two documents of one role and version, for two of its delegators.
+    #[error(
+        "{role} is served as two documents of version {version}, one for each of its delegators"
+    )]
+    TwoDocuments {
+        /// The role.
+        role: String,
+        /// Their version.
+        version: MetadataVersion,
+    },
     /// The snapshot does not list a role that is needed.
     #[error("{role} is not listed in the snapshot")]
     NotInSnapshot {

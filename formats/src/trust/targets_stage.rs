@@ -171,6 +171,7 @@ impl TargetsStage {
         match &request.role {
             None => self.targets = Some(received),
             Some(role) => {
+                self.check_the_same(role, &received)?;
                 self.roles
                     .insert((role.clone(), request.delegator.clone()), received);
             }
@@ -190,8 +191,41 @@ impl TargetsStage {
             })
     }
 
-    /// The document of a delegator. A delegated role may be there by the word of several delegators: the bytes are the
-    /// same (the snapshot names one version), so any of them serves.
+    /// A role may be there by the word of several delegators, each with keys of its own, and the snapshot promises a version
+    /// only: two documents of one role and version would let the one be read with the delegations of the other.
+    fn check_the_same(
+        &self,
+        role: &RoleName,
+        received: &Verified<Targets>,
+    ) -> Result<(), TrustError> {
+        let mut others = self.roles.range((role.clone(), Delegator::Root)..);
+        match others.next() {
+            Some(((other, _), document))
+                if other == role && document.sha256() != received.sha256() =>
+            {
+                Err(TrustError::TwoDocuments {
+                    role: role.to_string(),
+                    version: received.version,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A document that was read.
+    fn document(
+        &self,
+        role: &Option<RoleName>,
+        delegator: &Delegator,
+    ) -> Option<&Verified<Targets>> {
+        match role {
+            None => self.targets(),
+            Some(name) => self.role(name, delegator),
+        }
+    }
+
+    /// The document of a delegator. A delegated role may be there by the word of several delegators: its bytes are the same,
+    /// so any of them serves.
     fn delegations_of(&self, delegator: &Delegator) -> Option<&Verified<Targets>> {
         match delegator {
             Delegator::Root => None,
@@ -210,6 +244,7 @@ impl TargetsStage {
 ///
 /// - A role is visited once, so cycles end; `limit` roles are visited at most.
 /// - A terminating delegation that covers the path ends the search with what lies below it.
+/// - A document that says something about exactly the path ends it, too (5.6.7.2).
 #[derive(Debug)]
 pub struct Search {
     path: TargetPath,
@@ -217,6 +252,8 @@ pub struct Search {
     visited: BTreeSet<Option<RoleName>>,
     /// Still to visit, the next one last.
     pending: Vec<(Option<RoleName>, Delegator)>,
+    /// Visited last, and not descended from yet: a caller that has what it wants pays for no patterns.
+    above: Option<(Option<RoleName>, Delegator)>,
 }
 
 /// Where a search stands.
@@ -246,6 +283,7 @@ impl Search {
             limit,
             visited: BTreeSet::new(),
             pending: vec![(None, Delegator::Root)],
+            above: None,
         }
     }
 
@@ -254,21 +292,26 @@ impl Search {
     /// # Errors
     /// When the snapshot does not list a role that is needed.
     pub fn step<'a>(&mut self, stage: &'a TargetsStage) -> Result<SearchStep<'a>, TrustError> {
+        if let Some((role, delegator)) = self.above.take()
+            && let Some(document) = stage.document(&role, &delegator)
+        {
+            if document.targets.contains_key(&self.path) {
+                self.pending.clear();
+            } else {
+                self.descend(&role, document);
+            }
+        }
         while let Some((role, delegator)) = self.pending.pop() {
             if self.visited.contains(&role) || self.visited.len() >= self.limit {
                 continue;
             }
-            let document = match &role {
-                None => stage.targets(),
-                Some(name) => stage.role(name, &delegator),
-            };
-            let Some(document) = document else {
+            let Some(document) = stage.document(&role, &delegator) else {
                 let request = stage.request(role.clone(), delegator.clone())?;
                 self.pending.push((role, delegator));
                 return Ok(SearchStep::Needs(request));
             };
-            self.descend(&role, document);
             self.visited.insert(role.clone());
+            self.above = Some((role.clone(), delegator));
             return Ok(SearchStep::Visit {
                 role,
                 document,

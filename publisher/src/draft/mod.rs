@@ -234,6 +234,9 @@ pub enum DraftError {
         /// When.
         expires: UtcTime,
     },
+    /// A proposed index that lets others speak.
+    #[error("the proposed index of {0} delegates further, which an index may not")]
+    Delegates(ExtensionName),
     /// A proposed index lists what hosts would ignore.
     #[error("the proposed index of {extension} lists {file}, which hosts would ignore: {reason}")]
     Ignored {

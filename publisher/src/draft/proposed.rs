@@ -102,6 +102,9 @@ impl Editor {
                 is_version(name.as_str(), expected, new.version)?;
             }
         }
+        if new.delegations.is_some() {
+            return Err(DraftError::Delegates(name.clone()));
+        }
         if new.expires <= self.now {
             return Err(DraftError::Expired {
                 role: name.to_string(),

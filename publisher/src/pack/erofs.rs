@@ -71,7 +71,9 @@ fn run(image: &Path, root: &Path) -> Result<(), PackError> {
         program: PROGRAM,
         what,
     };
-    let result = Command::new(PROGRAM)
+    let mut command = Command::new(PROGRAM);
+    crate::signer::without_secrets(&mut command);
+    let result = command
         .args(["--quiet", "-T0", "-x-1", "--all-root", "-U", VOLUME])
         .args([image, root])
         .env_remove("SOURCE_DATE_EPOCH")

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use sysext_formats::key::PublicKey;
 use sysext_formats::sign::Signer;
 
+use super::passphrase::VARIABLE as PASSPHRASE_VARIABLE;
+
 /// For one signature: long enough to touch a token, short enough for a job that hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// An ed25519 signature has 64 bytes.
@@ -34,10 +36,22 @@ impl Signer for CommandSigner {
     }
 }
 
+/// A program that we start has no use for our passphrases and keys.
+pub(crate) fn without_secrets(command: &mut Command) {
+    for (name, value) in std::env::vars_os() {
+        let is_key = value.to_string_lossy().contains("PRIVATE KEY-----");
+        if is_key || name == PASSPHRASE_VARIABLE {
+            command.env_remove(name);
+        }
+    }
+}
+
 fn run(command: &str, message: &[u8], patience: Duration) -> Result<Vec<u8>, String> {
     let mut words = command.split_ascii_whitespace();
     let program = words.next().ok_or("no program is named")?;
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    without_secrets(&mut command);
+    let mut child = command
         .args(words)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

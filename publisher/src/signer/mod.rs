@@ -17,6 +17,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+pub(crate) use self::command::without_secrets;
 pub use self::documents::{Configured, DraftSignError, Roster, SignedDraft};
 pub use self::generate::{
     Encryption, NewKey, NewKeyEncryption, create, new_key_encryption, public_pem,
@@ -38,8 +39,20 @@ pub enum KeySource {
 
 /// A text that is no key source.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a key source: write file:{0}, env:VARIABLE or cmd:PROGRAM ARGUMENTS")]
-pub struct KeySourceError(String);
+#[error("{}: write file:PATH, env:VARIABLE or cmd:PROGRAM ARGUMENTS", self.what())]
+pub struct KeySourceError {
+    /// What was typed, where it is the name of a key file: whoever pasted a key here must not find it in a log.
+    path: Option<String>,
+}
+
+impl KeySourceError {
+    fn what(&self) -> String {
+        match &self.path {
+            Some(path) => format!("{path:?} is not a key source; is file:{path} meant?"),
+            None => "this is not a key source".to_owned(),
+        }
+    }
+}
 
 impl FromStr for KeySource {
     type Err = KeySourceError;
@@ -51,15 +64,15 @@ impl FromStr for KeySource {
             Some(("cmd", command)) if !command.trim().is_empty() => {
                 Ok(Self::Command(command.to_owned()))
             }
-            // Whoever pasted a key here must not find it in a log.
-            _ => Err(KeySourceError(
-                text.lines()
-                    .next()
-                    .unwrap_or_default()
-                    .chars()
-                    .take(60)
-                    .collect(),
-            )),
+            _ => {
+                let is_path = text.len() <= 200
+                    && [".pem", ".pub", ".key"]
+                        .iter()
+                        .any(|end| text.ends_with(end));
+                Err(KeySourceError {
+                    path: is_path.then(|| text.to_owned()),
+                })
+            }
         }
     }
 }
@@ -84,7 +97,7 @@ pub enum SignerError {
     #[error("the key file {} is not there", .0.display())]
     Missing(PathBuf),
     /// Others can read a secret.
-    #[error("the key file {} can be read by others (mode {mode:04o})", path.display())]
+    #[error("{} can be read by others (mode {mode:04o})", path.display())]
     Permissions {
         /// The file.
         path: PathBuf,
@@ -160,6 +173,12 @@ mod tests {
         }
         let pasted = "-----BEGIN PRIVATE KEY-----\nMC4CAQAw\n-----END PRIVATE KEY-----\n";
         let error = pasted.parse::<KeySource>().unwrap_err().to_string();
-        assert!(!error.contains("MC4"), "{error}");
+        assert!(
+            !error.contains("MC4") && !error.contains("BEGIN"),
+            "{error}"
+        );
+        let seed = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
+        let error = seed.parse::<KeySource>().unwrap_err().to_string();
+        assert!(!error.contains("nWGx"), "{error}");
     }
 }

@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use super::SignerError;
 use crate::context::Context;
 
 /// The variable that holds it.
-const VARIABLE: &str = "SYSEXT_PUBLISH_PASSPHRASE";
+pub(super) const VARIABLE: &str = "SYSEXT_PUBLISH_PASSPHRASE";
 
 /// Bytes of a passphrase file's first line.
 const MAX_PASSPHRASE: u64 = 4096;
@@ -75,6 +76,15 @@ impl Passphrases {
             })
         };
         let file = std::fs::File::open(path).map_err(failed)?;
+        let about = file.metadata().map_err(failed)?;
+        let mode = about.permissions().mode() & 0o7777;
+        // A pipe from another program is nobody else's; a file may be.
+        if about.is_file() && mode & 0o077 != 0 {
+            return Err(SignerError::Permissions {
+                path: path.clone(),
+                mode,
+            });
+        }
         let mut line = String::new();
         BufReader::new(file.take(MAX_PASSPHRASE))
             .read_line(&mut line)

@@ -2,6 +2,7 @@
 //!
 //! - With `--json` stdout holds exactly one document, with its schema version; talk stays on stderr.
 //! - A reader that goes away (`| head`) ends the output quietly.
+//! - Nothing foreign reaches a terminal raw: see [`plain`].
 //! - The progress-bar crate is named in [`progress`] only.
 
 pub mod progress;
@@ -11,6 +12,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use sysext_formats::plain;
 
 use crate::failure::Failure;
 
@@ -69,11 +71,11 @@ impl Ui {
         text: impl FnOnce() -> String,
     ) {
         let out = match self.format {
-            Format::Text => text(),
-            Format::Json => json_text(
+            Format::Text => plain::lines(&text()),
+            Format::Json => plain::json(&json_text(
                 command,
                 serde_json::to_value(document).unwrap_or(Value::Null),
-            ),
+            )),
         };
         self.raw(out.as_bytes());
     }
@@ -88,12 +90,14 @@ impl Ui {
     /// Says what happens.
     pub fn say(&self, text: impl Display) {
         if !self.quiet {
+            let text = plain::lines(&text.to_string());
             let _ = writeln!(io::stderr().lock(), "{text}");
         }
     }
 
     /// Says what somebody should look at.
     pub fn warn(&self, text: impl Display) {
+        let text = plain::indented(&plain::lines(&text.to_string()));
         let _ = writeln!(io::stderr().lock(), "warning: {text}");
     }
 
@@ -104,6 +108,7 @@ impl Ui {
         if !(stdin.is_terminal() && io::stderr().is_terminal()) {
             return Answer::NobodyThere;
         }
+        let question = plain::lines(question);
         let _ = write!(io::stderr().lock(), "{question} [y/N] ");
         let mut line = String::new();
         let answered = stdin.lock().take(MAX_ANSWER).read_line(&mut line);
@@ -115,7 +120,8 @@ impl Ui {
 
     /// Says why the command failed.
     pub fn fail(&self, failure: &Failure) {
-        let _ = io::stderr().lock().write_all(failure.text().as_bytes());
+        let text = plain::lines(&failure.text());
+        let _ = io::stderr().lock().write_all(text.as_bytes());
         if self.format == Format::Json {
             let document = json!({"error": {
                 "kind": failure.kind,

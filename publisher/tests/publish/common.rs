@@ -149,6 +149,13 @@ impl Vendor {
         std::fs::write(self.path(path), bytes).unwrap();
     }
 
+    /// As [`write`](Self::write), for nobody else to read.
+    pub(crate) fn write_secret(&self, path: &str, bytes: &[u8]) {
+        self.write(path, bytes);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(self.path(path), mode).unwrap();
+    }
+
     /// Changes a file.
     pub(crate) fn edit(&self, path: &str, from: &str, to: &str) {
         let text = String::from_utf8(self.read(path)).unwrap();

@@ -53,7 +53,7 @@ fn without_a_terminal_nobody_is_asked_and_the_variable_is_named() {
         .run(&["renew", "--root"])
         .ends(6)
         .says(&["the passphrase is wrong"]);
-    vendor.write("passphrase", b"correct horse\n");
+    vendor.write_secret("passphrase", b"correct horse\n");
     vendor
         .run(&["renew", "--root", "--passphrase-file", "passphrase"])
         .ends(0);
@@ -205,4 +205,59 @@ fn keys_are_made_listed_and_shown_without_their_secrets() {
     ] {
         assert!(listed.contains(words), "{words:?} is not in\n{listed}");
     }
+}
+
+#[test]
+fn a_program_that_signs_learns_no_passphrase_and_a_passphrase_file_is_nobody_elses() {
+    let mut vendor = Vendor::with_catalog();
+    let public = "keys/ci/online.pub";
+    let script = vendor.path("sign");
+    let body = format!(
+        "#!/bin/sh\nenv > {}\ncat >/dev/null\n",
+        vendor.path("seen").display()
+    );
+    vendor.write("sign", body.as_bytes());
+    let mode = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    };
+    mode(&script, 0o755);
+    let source = format!("\"cmd:{public} {}\"", script.display());
+    vendor.edit(
+        "sysext-publish.toml",
+        "[\"env:SYSEXT_ONLINE_KEY\", \"file:keys/ci/online.pem\"]",
+        &source,
+    );
+    vendor.variable("SYSEXT_PUBLISH_PASSPHRASE", "correct horse");
+    let key = String::from_utf8(vendor.read("keys/ci/release.pem")).unwrap();
+    vendor.variable("SYSEXT_RELEASE_KEY", &key);
+    vendor.variable("KMS_TOKEN", "needed");
+    vendor.run(&["renew"]).ends(6);
+    let seen = String::from_utf8(vendor.read("seen")).unwrap();
+    assert!(seen.contains("KMS_TOKEN=needed"), "{seen}");
+    assert!(
+        !seen.contains("horse") && !seen.contains("PRIVATE"),
+        "{seen}"
+    );
+    vendor.write("passphrase", b"correct horse\n");
+    mode(&vendor.path("passphrase"), 0o644);
+    vendor
+        .run(&[
+            "--passphrase-file",
+            "passphrase",
+            "key",
+            "generate",
+            "keys/a.pem",
+        ])
+        .ends(6)
+        .says(&["passphrase can be read by others", "chmod 600"]);
+    mode(&vendor.path("passphrase"), 0o600);
+    vendor
+        .run(&[
+            "--passphrase-file",
+            "passphrase",
+            "key",
+            "generate",
+            "keys/a.pem",
+        ])
+        .ends(0);
 }

@@ -227,3 +227,28 @@ fn a_vendor_whose_key_was_revoked_begins_again_with_what_it_vouches_for() {
     owner.run(&["verify", "--all"]).ends(0);
     assert_eq!(owner.images("tool"), ["tool_2_noarch.raw"]);
 }
+
+#[test]
+fn an_index_that_lets_others_speak_is_not_accepted() {
+    let (owner, vendor) = delegated();
+    tamper(&vendor, |proposal| {
+        proposal["documents"]["tool"]["signed"]["delegations"] =
+            serde_json::json!({"keys": {}, "roles": []});
+    });
+    accept(&owner, &vendor).says(&["tool delegates further"]);
+}
+
+#[test]
+fn foreign_text_does_nothing_to_a_terminal() {
+    let (owner, vendor) = delegated();
+    tamper(&vendor, |proposal| {
+        proposal["documents"]["\u{1b}[2J\nerror: x"] = serde_json::json!({});
+    });
+    let run = accept(&owner, &vendor);
+    assert_eq!(run.code, 2);
+    assert!(
+        !run.err.contains('\u{1b}') && !run.err.contains("\nerror: x"),
+        "{}",
+        run.err
+    );
+}

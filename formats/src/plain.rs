@@ -3,7 +3,7 @@
 //! Summaries, reasons, file names and error messages come from catalogs and servers, and one that is not to be trusted
 //! may have put into them what moves a cursor, hides a line, or turns its order around.
 //!
-//! - Everything that [`Ui`](super::Ui) prints goes through [`lines`] or [`json`]: nothing else writes to a terminal.
+//! - Everything that a program of ours prints goes through [`lines`] or [`json`]: nothing else writes to a terminal.
 //! - A line break is layout when it is ours and a forged line when it is not, which only whoever puts the text together
 //!   knows: a foreign value is made [`one_line`] there, and in messages what follows a break is [`indented`].
 //! - What is taken out is shown as `\u{…}`, so that it can be seen and reported.
@@ -26,7 +26,8 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// Text with line breaks and tabs of ours.
-pub(super) fn lines(text: &str) -> String {
+#[must_use]
+pub fn lines(text: &str) -> String {
     escaped(text, |c| matches!(c, '\n' | '\t'))
 }
 
@@ -60,7 +61,8 @@ pub fn indented(text: &str) -> String {
 
 /// A JSON document whose strings hold nothing that acts; what they mean stays the same. Outside of strings there is
 /// nothing of the kind in JSON but its own white space.
-pub(super) fn json(document: &str) -> String {
+#[must_use]
+pub fn json(document: &str) -> String {
     let mut out = String::with_capacity(document.len());
     for c in document.chars() {
         if !acts(c) || matches!(c, '\n' | '\t' | '\r') {
