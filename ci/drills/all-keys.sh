@@ -4,7 +4,7 @@
 # shellcheck source=ci/lib/drill.sh
 source "$(dirname "$0")/../lib/drill.sh"
 
-drill_begin
+drill_begin --profile ci
 steal keys/ci/release.pem keys/ci/online.pem keys/offline/root-1.pem keys/offline/root-2.pem
 
 procedure "Every key is replaced"
