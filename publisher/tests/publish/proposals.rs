@@ -3,6 +3,8 @@
 use serde_json::Value;
 use sysext_formats::digest::Sha256Digest;
 
+use test_repos::fault_server::{Behaviour, FaultServer, Times};
+
 use crate::common::Vendor;
 
 /// An owner's catalog, and a vendor that may publish `tool` into it and proposes a first image.
@@ -251,4 +253,37 @@ fn foreign_text_does_nothing_to_a_terminal() {
         "{}",
         run.err
     );
+}
+
+#[test]
+fn a_proposal_on_a_server_is_fetched_with_its_images_and_a_server_that_lies_gets_nothing_in() {
+    let (owner, vendor) = delegated();
+    let server = FaultServer::empty();
+    server.put_all(vendor.files("proposal"));
+    let before = owner.published();
+    let url = server.url("");
+    // Cut, and longer than promised.
+    let image = "images/tool_1_noarch.raw";
+    server.behave(image, Times::Always, Behaviour::CutAfter { bytes: 100 });
+    assert_ne!(owner.run(&["accept", &url]).code, 0);
+    server.behave_well();
+    server.put(
+        image,
+        [vendor.read(&format!("proposal/{image}")), vec![0; 5]].concat(),
+    );
+    owner
+        .run(&["accept", &url])
+        .ends(7)
+        .says(&["more than", "were promised"]);
+    server.remove(image);
+    owner
+        .run(&["accept", &url])
+        .ends(5)
+        .says(&["has no images/tool_1_noarch.raw"]);
+    assert!(owner.published() == before);
+    server.put_all(vendor.files("proposal"));
+    owner.run(&["accept", &server.url("proposal.json")]).ends(0);
+    owner.run(&["verify", "--all"]).ends(0);
+    let again = owner.run(&["accept", &url]).ends(0);
+    assert!(again.out.contains("nothing to do"), "{}", again.out);
 }
