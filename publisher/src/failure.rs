@@ -233,6 +233,7 @@ impl From<DraftError> for Failure {
             DraftError::UnknownExtension(_)
             | DraftError::Prerelease { .. }
             | DraftError::NoSuchKey { .. }
+            | DraftError::SignsAlready { .. }
             | DraftError::Threshold { .. } => Kind::Usage,
             _ => Kind::Failed,
         };
@@ -241,6 +242,9 @@ impl From<DraftError> for Failure {
             DraftError::NotNext { .. } => failure.hint(
                 "somebody has published since it was proposed: propose it again, and have it signed again",
             ),
+            DraftError::SignsAlready { .. } => {
+                failure.hint("`sysext-publish key remove` takes a key away")
+            }
             DraftError::NoSuchKey { .. } => {
                 failure.hint("`sysext-publish key list` shows which keys sign what")
             }

@@ -55,6 +55,14 @@ impl KeyEdit {
         if comes.is_some() && comes.as_ref() == self.goes() {
             return Ok(false);
         }
+        if let (Some(id), Some(_)) = (&comes, self.goes())
+            && keys.keyids.contains(id)
+        {
+            return Err(DraftError::SignsAlready {
+                role: role.to_owned(),
+                id: id.clone(),
+            });
+        }
         let mut new = keys.clone();
         if let Some(id) = self.goes() {
             let place = new.keyids.iter().position(|other| other == id);

@@ -257,6 +257,14 @@ pub enum DraftError {
         /// Beginnings of the ids of those that do.
         keys: Vec<String>,
     },
+    /// A key that takes the place of another, and has one already.
+    #[error("the key {} signs {role} already, and can not take the place of another one", id.short())]
+    SignsAlready {
+        /// The role.
+        role: String,
+        /// The key.
+        id: KeyId,
+    },
     /// A threshold that its keys can never reach.
     #[error("a threshold of {threshold} can never be reached with {keys} key(s)")]
     Threshold {

@@ -90,6 +90,8 @@ pub struct Need<'a> {
     pub keys: &'a RoleKeys,
     /// The same, as clients check it.
     pub authority: Authority<'a>,
+    /// Whether it is by the word of the root that is published now, and not of the new one.
+    pub former: bool,
 }
 
 impl Draft {
@@ -106,11 +108,13 @@ impl Draft {
             let mut needs = vec![Need {
                 keys: keys(&new.roles),
                 authority: authority(new),
+                former: false,
             }];
             if of_old && keys(&old.roles) != keys(&new.roles) {
                 needs.push(Need {
                     keys: keys(&old.roles),
                     authority: authority(old),
+                    former: true,
                 });
             }
             needs
@@ -132,6 +136,7 @@ impl Catalog {
         Some(Need {
             keys: &delegated.keys,
             authority: delegations.authority(role)?,
+            former: false,
         })
     }
 }

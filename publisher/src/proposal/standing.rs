@@ -25,6 +25,8 @@ pub struct Standing {
 /// Keys of which some must sign.
 #[derive(Debug, Serialize)]
 pub struct Needed {
+    /// Whether these are the keys that may sign until now; otherwise those that may from now on.
+    pub former: bool,
     /// How many.
     pub threshold: u64,
     /// The beginnings of the ids of those that have.
@@ -81,6 +83,7 @@ pub fn standing(
                     .map(|(source, _)| source.to_string()),
             };
             Needed {
+                former: need.former,
                 threshold: need.keys.threshold.get(),
                 signed: signed.into_iter().map(KeyId::short).collect(),
                 open: open.into_iter().map(signatory).collect(),
@@ -125,6 +128,7 @@ impl Standing {
             return format!("{role}: everybody has signed\n");
         }
         let mut text = String::new();
+        let change = self.needs.iter().any(|need| need.former);
         for need in &self.needs {
             let threshold = usize::try_from(need.threshold).unwrap_or(usize::MAX);
             let missing = threshold.saturating_sub(need.signed.len());
@@ -136,9 +140,14 @@ impl Standing {
                 None => key.id.clone(),
             });
             let open: Vec<_> = open.collect();
+            let whose = match (change, need.former) {
+                (false, _) => "",
+                (true, false) => " of the new keys",
+                (true, true) => " of the former keys",
+            };
             let _ = write!(
                 text,
-                "{role}: {missing} more must sign, of {}",
+                "{role}: {missing} more{whose} must sign: {}",
                 open.join(", ")
             );
             if let Some(until) = self.until() {

@@ -57,6 +57,13 @@ fn every_key_of_a_catalog_is_replaced_one_after_the_other() {
         .ends(0);
     std::fs::remove_file(vendor.path(old)).unwrap();
     is_good(&vendor);
+    let other = "keys/offline/root-2.pem";
+    vendor
+        .run(&[
+            "key", "replace", "--for", "root", "--old", other, "--key", &new,
+        ])
+        .ends(2)
+        .says(&["signs root already", "key remove"]);
     let again = vendor
         .run(&["key", "threshold", "--for", "root", "2"])
         .ends(0);
@@ -87,7 +94,11 @@ fn what_is_signed_apart_is_published_once_everybody_has() {
     let run = vendor
         .run(&["propose", "-o", "p", "extension", "add", "tool"])
         .ends(0);
-    assert!(run.out.contains("targets: 2 more must sign"), "{}", run.out);
+    assert!(
+        run.out.contains("targets: 2 more must sign: "),
+        "{}",
+        run.out
+    );
     vendor
         .run(&["publish", "p"])
         .ends(6)
@@ -112,7 +123,7 @@ fn what_is_signed_apart_is_published_once_everybody_has() {
         (output, run.out)
     };
     let (first, said) = signed_by(1);
-    assert!(said.contains("targets: 1 more must sign"), "{said}");
+    assert!(said.contains("targets: 1 more must sign: "), "{said}");
     let (third, _) = signed_by(3);
     let before = vendor.published();
     vendor.run(&["publish", "p", &first]).ends(6);
