@@ -12,7 +12,7 @@
 //!   later root of the same chain continues it, with its memory of what has been seen.
 //! - What is trusted is derived, each time, from the pinned root: `root.json` counts only as far as the chain in `roots/`
 //!   reaches it. The others are verified by [`workflow`](sysext_formats::workflow) when they are read back.
-//! - A file that is damaged, too long or no regular file is as good as none.
+//! - A file that is damaged, too long or no regular file is as good as none. Below STORE no symbolic link is followed.
 //! - Everything can be read without root rights.
 //!
 //! What it does not do: fetch, or decide what is trusted.
@@ -33,6 +33,7 @@ use sysext_formats::workflow::{Cache, CachedFile};
 use crate::root::{DIRECTORY_MODE, Root};
 
 const FILE_MODE: u32 = 0o644;
+const CATALOGS: &str = "catalogs";
 const ROOTS: &str = "roots";
 /// No role's file is called so: theirs end with `.json`.
 const STATE: &str = "state.toml";
@@ -44,7 +45,7 @@ const DIGITS: usize = 16;
 /// `STORE/catalogs`: what this host trusts of which catalog.
 #[derive(Debug, Clone)]
 pub struct TrustStore {
-    path: PathBuf,
+    store: PathBuf,
 }
 
 /// What this host trusts of one catalog, seen from a pinned root.
@@ -63,7 +64,7 @@ impl TrustStore {
     #[must_use]
     pub fn new(root: &Root) -> Self {
         Self {
-            path: root.store().join("catalogs"),
+            store: root.store(),
         }
     }
 
@@ -77,9 +78,11 @@ impl TrustStore {
         let mut names = self.directories(id)?;
         // The directory of this very root first.
         names.sort_by_key(|name| *name != own);
+        let Some(catalogs) = self.catalogs()? else {
+            return Ok(other);
+        };
         for name in names {
-            let path = self.path.join(&name);
-            let Some(dir) = Dir::open_existing(&path)? else {
+            let Some(dir) = catalogs.existing_subdir(&name)? else {
                 continue;
             };
             let mut store = MetadataStore::new(dir);
@@ -105,7 +108,8 @@ impl TrustStore {
         root: &[u8],
     ) -> Result<MetadataStore, Error> {
         let name = directory_name(id, Sha256Digest::of(root));
-        let dir = Dir::create_all(&self.path, DIRECTORY_MODE)?;
+        let dir = Dir::create_all(&self.store, DIRECTORY_MODE)?;
+        let dir = dir.create_subdir(CATALOGS, DIRECTORY_MODE)?;
         let mut store = MetadataStore::new(dir.create_subdir(&name, DIRECTORY_MODE)?);
         let mut handle = &mut store;
         handle.save(&CachedFile::Root, version, root)?;
@@ -119,14 +123,21 @@ impl TrustStore {
     /// When it can not be removed.
     pub fn forget(&self, id: &CatalogId) -> Result<bool, Error> {
         let names = self.directories(id)?;
-        if let Some(dir) = Dir::open_existing(&self.path)? {
+        if let Some(dir) = self.catalogs()? {
             names.iter().try_for_each(|name| dir.remove_tree(name))?;
         }
         Ok(!names.is_empty())
     }
 
+    fn catalogs(&self) -> Result<Option<Dir>, Error> {
+        match Dir::open_existing(&self.store)? {
+            Some(store) => store.existing_subdir(CATALOGS),
+            None => Ok(None),
+        }
+    }
+
     fn directories(&self, id: &CatalogId) -> Result<Vec<String>, Error> {
-        let Some(dir) = Dir::open_existing(&self.path)? else {
+        let Some(dir) = self.catalogs()? else {
             return Ok(Vec::new());
         };
         let is_it = |name: &str| {

@@ -391,6 +391,19 @@ fn a_clock_that_was_set_back_is_noted_and_makes_nothing_fresh_again() {
 }
 
 #[test]
+fn a_clock_once_far_in_the_future_does_no_lasting_harm() {
+    let story = Story::new(1);
+    story.refresh().unwrap();
+    for far in ["2036-01-01T00:00:00Z", "2199-12-31T23:59:59Z"] {
+        assert_eq!(kind(story.refresh_at(far)), ProblemKind::Overdue, "{far}");
+        let fresh = story.refresh().unwrap();
+        assert_eq!(versions(&fresh), ["1.31.5"]);
+        assert_eq!(fresh.refreshed, Some(time(NOW)), "{far}");
+        assert_eq!(fresh.notes, Vec::<String>::new(), "{far}");
+    }
+}
+
+#[test]
 fn an_expired_index_only_stops_its_own_extension() {
     let mut story = Story::new(1);
     story.catalog.add_extension("k3s-agent");

@@ -5,6 +5,8 @@ mod foreign_text;
 #[cfg(test)]
 mod lying_server;
 #[cfg(test)]
+mod planted;
+#[cfg(test)]
 mod stories;
 #[cfg(test)]
 mod world;
