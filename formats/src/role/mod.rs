@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::root::{Root, RootRoles};
 pub use self::snapshot::Snapshot;
+pub(crate) use self::targets::path_digest;
 pub use self::targets::{DelegatedRole, Delegations, Paths, TargetFile, Targets};
 pub use self::timestamp::{Timestamp, TimestampMeta};
 use crate::digest::{Hashes, HashesError};

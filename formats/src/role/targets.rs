@@ -118,7 +118,12 @@ impl Delegations {
     #[must_use]
     pub fn authority(&self, name: &RoleName) -> Option<Authority<'_>> {
         let role = self.roles.iter().find(|role| role.name == *name)?;
-        Some(Authority::new(name.as_str(), &role.keys, &self.keys))
+        Some(self.authority_of(role))
+    }
+
+    /// Who may sign `role`, one of these.
+    pub(crate) fn authority_of<'a>(&'a self, role: &'a DelegatedRole) -> Authority<'a> {
+        Authority::new(role.name.as_str(), &role.keys, &self.keys)
     }
 }
 
@@ -131,13 +136,18 @@ impl DelegatedRole {
                 .iter()
                 .any(|pattern| path_matches(pattern, path.as_str())),
             Paths::PathHashPrefixes(prefixes) => {
-                let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(path.as_str()));
+                let digest = path_digest(path);
                 prefixes
                     .iter()
                     .any(|prefix| digest.starts_with(&prefix.to_ascii_lowercase()))
             }
         }
     }
+}
+
+/// What `path_hash_prefixes` are the beginning of: the hexadecimal SHA-256 of the path.
+pub(crate) fn path_digest(path: &TargetPath) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(path.as_str()))
 }
 
 fn path_matches(pattern: &str, path: &str) -> bool {

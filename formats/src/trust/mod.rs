@@ -10,6 +10,7 @@
 //! - Intermediate roots may be expired; the last one may not (5.3.10). Cached documents may be expired where they only
 //!   serve against rollback.
 
+mod delegation_index;
 mod root_stage;
 mod snapshot_stage;
 mod targets_stage;

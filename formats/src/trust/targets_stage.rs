@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::delegation_index::DelegationIndex;
 use super::{Clock, TrustError};
 use crate::name::{RoleName, TargetPath};
 use crate::role::{MetaFile, Role as _, Root, Snapshot, TargetFile, Targets, Timestamp};
@@ -39,6 +40,8 @@ pub struct TargetsStage {
     targets: Option<Verified<Targets>>,
     /// By role *and* delegator: what one delegator vouches for says nothing about another's word.
     roles: BTreeMap<(RoleName, Delegator), Verified<Targets>>,
+    /// Of each document above, which is the same by the word of several delegators.
+    indexes: BTreeMap<Option<RoleName>, DelegationIndex>,
 }
 
 /// A targets document that is needed next.
@@ -74,6 +77,7 @@ impl TargetsStage {
             clock,
             targets: None,
             roles: BTreeMap::new(),
+            indexes: BTreeMap::new(),
         }
     }
 
@@ -116,6 +120,21 @@ impl TargetsStage {
             return Ok(None);
         }
         self.request(None, Delegator::Root).map(Some)
+    }
+
+    /// What must be fetched to have a role that `delegator` delegates to; `None` when it is there.
+    ///
+    /// # Errors
+    /// When the snapshot does not list it.
+    pub fn request_role(
+        &self,
+        name: &RoleName,
+        delegator: Delegator,
+    ) -> Result<Option<RoleRequest>, TrustError> {
+        if self.role(name, &delegator).is_some() {
+            return Ok(None);
+        }
+        self.request(Some(name.clone()), delegator).map(Some)
     }
 
     fn request(
@@ -168,6 +187,7 @@ impl TargetsStage {
             });
         }
         self.clock.check(&name, &*received)?;
+        let index = received.delegations.as_ref().map(DelegationIndex::new);
         match &request.role {
             None => self.targets = Some(received),
             Some(role) => {
@@ -176,6 +196,8 @@ impl TargetsStage {
                     .insert((role.clone(), request.delegator.clone()), received);
             }
         }
+        self.indexes
+            .insert(request.role.clone(), index.unwrap_or_default());
         Ok(())
     }
 
@@ -183,12 +205,21 @@ impl TargetsStage {
         let Some(role) = &request.role else {
             return Ok(self.root.targets_authority());
         };
-        self.delegations_of(&request.delegator)
-            .and_then(|targets| targets.delegations.as_ref()?.authority(role))
+        self.delegated(role, &request.delegator)
             .ok_or_else(|| TrustError::NotDelegated {
                 role: role.to_string(),
                 delegator: request.delegator.to_string(),
             })
+    }
+
+    fn delegated(&self, role: &RoleName, delegator: &Delegator) -> Option<Authority<'_>> {
+        let delegations = self.delegations_of(delegator)?.delegations.as_ref()?;
+        let index = self.indexes.get(&match delegator {
+            Delegator::Root => return None,
+            Delegator::Targets => None,
+            Delegator::Role(name) => Some(name.clone()),
+        })?;
+        Some(delegations.authority_of(index.of(delegations, role)?))
     }
 
     /// A role may be there by the word of several delegators, each with keys of its own, and the snapshot promises a version
@@ -232,8 +263,9 @@ impl TargetsStage {
             Delegator::Targets => self.targets.as_ref(),
             Delegator::Role(name) => self
                 .roles
-                .iter()
-                .find(|((role, _), _)| role == name)
+                .range((name.clone(), Delegator::Root)..)
+                .next()
+                .filter(|((role, _), _)| role == name)
                 .map(|(_, document)| document),
         }
     }
@@ -298,7 +330,7 @@ impl Search {
             if document.targets.contains_key(&self.path) {
                 self.pending.clear();
             } else {
-                self.descend(&role, document);
+                self.descend(&role, document, stage.indexes.get(&role));
             }
         }
         while let Some((role, delegator)) = self.pending.pop() {
@@ -321,20 +353,22 @@ impl Search {
         Ok(SearchStep::End)
     }
 
-    fn descend(&mut self, role: &Option<RoleName>, document: &Targets) {
+    fn descend(
+        &mut self,
+        role: &Option<RoleName>,
+        document: &Targets,
+        index: Option<&DelegationIndex>,
+    ) {
+        let (Some(delegations), Some(index)) = (&document.delegations, index) else {
+            return;
+        };
         let delegator = role.clone().map_or(Delegator::Targets, Delegator::Role);
         let mut children = Vec::new();
-        for child in document
-            .delegations
-            .iter()
-            .flat_map(|delegations| &delegations.roles)
-        {
-            if child.covers(&self.path) {
-                children.push((Some(child.name.clone()), delegator.clone()));
-                if child.terminating {
-                    self.pending.clear();
-                    break;
-                }
+        for child in index.covering(delegations, &self.path) {
+            children.push((Some(child.name.clone()), delegator.clone()));
+            if child.terminating {
+                self.pending.clear();
+                break;
             }
         }
         self.pending.extend(children.into_iter().rev());
