@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
-use sysext_formats::catalog::{Custom, Image, TransportKind};
+use sysext_formats::catalog::{Custom, Image, TransportKind, link};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{CatalogId, ExtensionName};
 use sysext_formats::version::Version;
@@ -262,10 +262,16 @@ fn take(
         new_units: added(old, image, |custom| &custom.image.units),
         new_setuid: added(old, image, |custom| &custom.image.setuid),
         fixes: image.fixes.clone(),
-        notes: image.links.as_ref().and_then(|links| links.notes.clone()),
+        notes: notes(image),
         reason,
         image: Some(image.clone()),
     }
+}
+
+/// Where the release notes are, where that is a link.
+fn notes(image: &Image) -> Option<String> {
+    let notes = image.links.as_ref()?.notes.as_ref()?;
+    link(notes).map(String::from)
 }
 
 fn added(

@@ -37,7 +37,7 @@ impl Info {
             .map(|(id, index)| {
                 let newest = index.images.first();
                 json!({
-                    "catalog": id, "name": index.name, "info": index.info, "images": index.images.len(),
+                    "catalog": id, "name": index.name, "info": index.info.shown(), "images": index.images.len(),
                     "newest": newest.map(|image| json!({"version": image.version, "released": image.released,
                         "length": image.length, "architecture": image.architecture, "image": image.image})),
                 })
@@ -88,10 +88,11 @@ fn text(id: &CatalogId, index: &ExtensionIndex) -> String {
     };
     line("Name", index.name.as_str());
     line("Catalog", id.as_str());
-    line("Summary", &index.info.summary);
-    line("Homepage", &index.info.homepage);
+    let info = index.info.shown();
+    line("Summary", &info.summary);
+    line("Homepage", &info.homepage);
     line("Licence", &index.info.license);
-    line("Documentation", &index.info.documentation);
+    line("Documentation", &info.documentation);
     for (channel, purpose) in &index.info.channels {
         line("Channel", &format!("{channel}: {purpose}"));
     }

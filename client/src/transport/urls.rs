@@ -1,5 +1,6 @@
 //! Where a file of a catalog may be.
 
+use sysext_formats::catalog::link;
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{FileName, url_component};
 use url::Url;
@@ -13,8 +14,8 @@ pub(super) struct Place {
     pub(super) hashed: Option<Url>,
 }
 
-/// The places of `file`, in the order in which they are tried: the image's own URLs, then each base. Only https and http
-/// are followed from an index; a file of this host is none of the catalog's business.
+/// The places of `file`, in the order in which they are tried: the image's own URLs, as far as they are links, then each
+/// base.
 pub(super) fn places(
     own: &[String],
     bases: &[Url],
@@ -23,8 +24,7 @@ pub(super) fn places(
 ) -> Vec<Place> {
     let own = own
         .iter()
-        .filter_map(|text| Url::parse(text).ok())
-        .filter(|url| matches!(url.scheme(), "https" | "http"))
+        .filter_map(|text| link(text))
         .map(|url| Place { url, hashed: None });
     let bases = bases.iter().map(|base| Place {
         url: below(base, file.as_str()),
@@ -55,6 +55,7 @@ mod tests {
             ["https://a/images", "https://b/some%20where/images/"].map(|url| url.parse().unwrap());
         let own = [
             "https://cdn/x?y=1".to_owned(),
+            "http://10.0.0.1/in-clear".into(),
             "file:///etc/shadow".into(),
             "not a url".into(),
         ];

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use super::SCHEMA;
 use crate::digest::Sha256Digest;
@@ -122,7 +123,7 @@ pub struct Custom {
     /// Cheaper ways to get the same bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transports: Vec<Transport>,
-    /// Absolute URLs of the image, tried before the catalog's own.
+    /// Absolute URLs of the image, tried before the catalog's own as far as they are [links](super::link).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
     /// Set when it must not be chosen any more.
@@ -307,6 +308,16 @@ impl Image {
     /// # Errors
     /// The reason for which an index lists it as ignored.
     pub fn read(file: FileName, target: &TargetFile) -> Result<Self, String> {
+        Self::read_with(file, target, |_| Ok(())).map(|(image, _)| image)
+    }
+
+    /// The same, with the reason for each transport that can not be used; `is_own` says so of a file's name. The image
+    /// is as good without them: there is always its own file.
+    pub(super) fn read_with(
+        file: FileName,
+        target: &TargetFile,
+        is_own: impl Fn(&FileName) -> Result<(), String>,
+    ) -> Result<(Self, Vec<String>), String> {
         let sha256 = target.hashes.sha256().ok_or("it has no sha256")?;
         if target.length > MAX_IMAGE {
             return Err(format!(
@@ -320,7 +331,7 @@ impl Image {
             .and_then(|custom| custom.get("sysext"))
             .ok_or("it has no custom.sysext")?;
         // The schema first: another one may have other members.
-        match sysext.get("schema").and_then(serde_json::Value::as_u64) {
+        match sysext.get("schema").and_then(Value::as_u64) {
             Some(SCHEMA) => {}
             schema => {
                 let schema = schema.map_or_else(|| "none".to_owned(), |number| number.to_string());
@@ -329,20 +340,33 @@ impl Image {
                 ));
             }
         }
-        let custom =
+        let mut sysext = sysext.clone();
+        let mut usable = Vec::new();
+        let mut skipped = Vec::new();
+        if let Some(listed) = sysext.get_mut("transports").and_then(Value::as_array_mut) {
+            for value in std::mem::take(listed) {
+                match read_transport(&value, &is_own) {
+                    Ok(transport) => usable.push(transport),
+                    Err(reason) => skipped.push(reason),
+                }
+            }
+        }
+        let mut custom =
             Custom::deserialize(sysext).map_err(|error| format!("its custom.sysext: {error}"))?;
+        custom.transports = usable;
         if custom.class != "sysext" {
             return Err(format!(
                 "its class is {:?}, which is not supported yet; \"sysext\" is",
                 custom.class
             ));
         }
-        Ok(Self {
+        let image = Self {
             file,
             length: target.length,
             sha256,
             custom,
-        })
+        };
+        Ok((image, skipped))
     }
 
     /// The target that [`read`](Self::read) gives back.
@@ -378,6 +402,19 @@ impl Image {
         )
         .parse()
     }
+}
+
+fn read_transport(
+    value: &Value,
+    is_own: impl Fn(&FileName) -> Result<(), String>,
+) -> Result<Transport, String> {
+    let transport = Transport::deserialize(value).map_err(|error| {
+        let text = |member| Some(value.get(member)?.as_str()?.chars().take(80).collect());
+        let what: Option<String> = text("file").or_else(|| text("kind"));
+        format!("{}: {error}", what.as_deref().unwrap_or("no object"))
+    })?;
+    is_own(&transport.file)?;
+    Ok(transport)
 }
 
 fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Channel>, D::Error> {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
+use super::link::{link, link_text};
 use super::{Image, SCHEMA};
 use crate::name::{Channel, ExtensionName, FileName};
 use crate::role::{Extra, Targets};
@@ -22,7 +24,7 @@ pub struct CatalogInfo {
     /// Every extension, so that listing and searching need no index.
     #[serde(default)]
     pub extensions: BTreeMap<ExtensionName, ExtensionSummary>,
-    /// Where the catalog has moved to. Hosts follow it only from here, where it is signed.
+    /// Where the catalog has moved to, as it was signed; [`moved_to`](Self::moved_to) is what hosts follow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
     /// Members this code does not know.
@@ -52,13 +54,13 @@ pub struct ExtensionInfo {
     /// What it is, in one line.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub summary: String,
-    /// Its web page.
+    /// Its web page, as it was signed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub homepage: String,
     /// Its licence, as an SPDX expression.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub license: String,
-    /// Its documentation.
+    /// Its documentation, as it was signed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub documentation: String,
     /// Its channels and what they are for.
@@ -82,10 +84,10 @@ pub struct Retired {
     pub successor: Option<ExtensionName>,
 }
 
-/// What an index lists and this code can not use.
+/// What an index lists and this code can not use: an image, or one transport of an image that is usable without it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Ignored {
-    /// The target's path.
+    /// The target's path; of a transport, that of its image.
     pub file: String,
     /// Why.
     pub reason: String,
@@ -155,6 +157,23 @@ impl CatalogInfo {
     pub fn read(role: &str, targets: &Targets) -> Result<Self, IndexError> {
         member(role, targets)
     }
+
+    /// Where the catalog has moved to: hosts follow it only from here, where it is signed, and only links.
+    pub fn moved_to(&self) -> impl Iterator<Item = Url> {
+        self.urls.iter().filter_map(|text| link(text))
+    }
+}
+
+impl ExtensionInfo {
+    /// The same with links alone where URLs stand: what people and programs of a host are shown.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        Self {
+            homepage: link_text(&self.homepage).to_owned(),
+            documentation: link_text(&self.documentation).to_owned(),
+            ..self.clone()
+        }
+    }
 }
 
 impl ExtensionIndex {
@@ -168,24 +187,25 @@ impl ExtensionIndex {
         let mut images = Vec::new();
         let mut ignored = Vec::new();
         for (path, target) in &targets.targets {
-            let image = path
-                .file_name()
-                .map_err(|error| error.to_string())
-                .and_then(|file| {
-                    check_prefix(name, &file)?;
-                    let image = Image::read(file, target)?;
-                    image
-                        .transports
-                        .iter()
-                        .try_for_each(|transport| check_prefix(name, &transport.file))?;
-                    Ok(image)
-                });
+            let mut ignore = |reason| {
+                let file = path.to_string();
+                ignored.push(Ignored { file, reason });
+            };
+            let file = path.file_name().map_err(|error| error.to_string());
+            let image = file.and_then(|file| {
+                check_prefix(name, &file)?;
+                Image::read_with(file, target, |file| check_prefix(name, file))
+            });
             match image {
-                Ok(image) => images.push(image),
-                Err(reason) => ignored.push(Ignored {
-                    file: path.to_string(),
-                    reason,
-                }),
+                Ok((image, skipped)) => {
+                    images.push(image);
+                    skipped.into_iter().for_each(|reason| {
+                        ignore(format!(
+                            "a transport is skipped, the image is not: {reason}"
+                        ));
+                    });
+                }
+                Err(reason) => ignore(reason),
             }
         }
         images.sort_by(|a, b| (&b.version, b.released).cmp(&(&a.version, a.released)));
@@ -254,6 +274,61 @@ mod tests {
     }
 
     #[test]
+    fn a_transport_that_can_not_be_used_is_skipped_alone() {
+        let transport = |kind: &str, file: &str| json!({"kind": kind, "file": file, "length": 1, "sha256": "00".repeat(32)});
+        let transports = json!([
+            transport("zstd", "other_1.zst"),
+            transport("zstd", "../k3s_1.zst"),
+            transport("new", "k3s_1.new"),
+            {"kind": "newest", "pieces": ["k3s_1.a", "k3s_1.b"]},
+            "k3s_1.zst",
+            transport("zstd", "k3s_1.zst"),
+        ]);
+        let change = |sysext: &mut Value| sysext["transports"] = transports.clone();
+        let index = index(json!({"k3s_1_x86-64.raw": target("1", change)}));
+        let image = index.images.first().unwrap();
+        let usable: Vec<_> = image.transports.iter().map(|it| it.file.as_str()).collect();
+        assert_eq!(usable, ["k3s_1.new", "k3s_1.zst"]);
+        assert_eq!(index.ignored.len(), 4, "{:?}", index.ignored);
+        for word in ["other_1.zst", "../k3s_1.zst", "newest", "no object"] {
+            let names = |ignored: &Ignored| ignored.reason.contains(word);
+            let named = index.ignored.iter().find(|ignored| names(ignored));
+            assert_eq!(
+                named.map(|it| it.file.as_str()),
+                Some("k3s_1_x86-64.raw"),
+                "{word}: {:?}",
+                index.ignored
+            );
+        }
+        // A list that is none says nothing that could be skipped.
+        let broken = |sysext: &mut Value| sysext["transports"] = json!({});
+        let index = self::index(json!({"k3s_1_x86-64.raw": target("1", broken)}));
+        assert!(index.images.is_empty());
+    }
+
+    #[test]
+    fn only_links_are_shown_and_followed() {
+        let info = ExtensionInfo {
+            homepage: "https://k3s.io/".to_owned(),
+            documentation: "javascript:alert(1)".to_owned(),
+            ..ExtensionInfo::default()
+        };
+        let shown = info.shown();
+        assert_eq!(
+            (shown.homepage.as_str(), shown.documentation.as_str()),
+            ("https://k3s.io/", "")
+        );
+        let info = CatalogInfo {
+            urls: ["file:///srv", "https://new.example/k3s", "http://10.0.0.1/"]
+                .map(str::to_owned)
+                .into(),
+            ..CatalogInfo::default()
+        };
+        let moved: Vec<_> = info.moved_to().map(String::from).collect();
+        assert_eq!(moved, ["https://new.example/k3s"]);
+    }
+
+    #[test]
     fn what_can_not_be_used_is_listed_with_its_reason() {
         let index = index(json!({
             "k3s_1_x86-64.raw": target("1", |_| ()),
@@ -267,7 +342,12 @@ mod tests {
                 sysext["transports"] = json!([{"kind": "zstd", "file": "other_8.zst", "length": 1, "sha256": "00".repeat(32)}]);
             }),
         }));
-        assert_eq!(index.images.len(), 1);
+        let usable: Vec<_> = index
+            .images
+            .iter()
+            .map(|image| image.version.as_str())
+            .collect();
+        assert_eq!(usable, ["8", "1"]);
         let reasons: Vec<_> = index
             .ignored
             .iter()

@@ -6,11 +6,13 @@
 //! - [`Descriptor`] is `catalog.toml`, which tells a host where a catalog is and which root it starts from.
 //!
 //! Unknown members are ignored when reading and kept when a publisher writes again. An image of a schema, or with a
-//! value, that this code does not know is listed as ignored with the reason; the others stay usable.
+//! value, that this code does not know is listed as ignored with the reason; the others stay usable. So is a single
+//! transport of an image that stays usable by another. URLs are followed and shown as far as [`link`] allows.
 
 mod descriptor;
 mod image;
 mod index;
+mod link;
 
 pub use self::descriptor::{Descriptor, DescriptorError};
 pub use self::image::{
@@ -20,6 +22,8 @@ pub use self::image::{
 pub use self::index::{
     CatalogInfo, ExtensionIndex, ExtensionInfo, ExtensionSummary, Ignored, IndexError, Retired,
 };
+
+pub use self::link::link;
 
 /// The schema of everything in this module.
 pub const SCHEMA: u64 = 1;
