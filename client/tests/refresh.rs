@@ -100,7 +100,10 @@ fn fetcher() -> Fetcher {
 
 fn wanted(names: &[&str]) -> Wanted {
     let names: BTreeSet<_> = names.iter().map(|name| name.parse().unwrap()).collect();
-    BTreeMap::from([("k3s".parse().unwrap(), names)])
+    Wanted {
+        indexes: BTreeMap::from([("k3s".parse().unwrap(), names)]),
+        ..Wanted::default()
+    }
 }
 
 fn time(text: &str) -> UtcTime {

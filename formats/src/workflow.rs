@@ -11,8 +11,8 @@ use crate::limits::Limits;
 use crate::name::{RoleName, TargetPath, url_component};
 use crate::role::{MetadataVersion, TargetFile, Targets};
 use crate::trust::{
-    Clock, RoleRequest, RootNews, RootStage, Search, SearchStep, SnapshotStage, TargetsStage,
-    TimestampNews, TimestampStage, TrustError,
+    Clock, Delegator, RoleRequest, RootNews, RootStage, Search, SearchStep, SnapshotStage,
+    TargetsStage, TimestampNews, TimestampStage, TrustError,
 };
 use crate::verify::Verified;
 
@@ -295,10 +295,15 @@ impl<R: Remote, C: Cache> Driver<R, C> {
 
     fn targets(&mut self, stage: &mut TargetsStage, request: &RoleRequest) -> Outcome<(), R, C> {
         let cached = CachedFile::Targets(request.role.clone());
-        if let Some(bytes) = self.load(&cached)?
-            && stage.update(request, &bytes).is_ok()
-        {
-            return Ok(());
+        if let Some(bytes) = self.load(&cached)? {
+            match stage.update(request, &bytes) {
+                Ok(()) => return Ok(()),
+                // Nothing can be fetched in its place, and "not stored" would hide why it does not do.
+                Err(error) if self.remote.is_none() && is_refused(&error, request.name()) => {
+                    return Err(error.into());
+                }
+                Err(_) => {}
+            }
         }
         let wanted = &request.wanted;
         let version = stage.root().consistent_snapshot.then_some(wanted.version);
@@ -309,6 +314,15 @@ impl<R: Remote, C: Cache> Driver<R, C> {
             self.fetch_existing(RemoteFile::Targets(request.role.clone(), version), limit)?;
         stage.update(request, &bytes)?;
         self.save(cached, wanted.version, &bytes)
+    }
+}
+
+/// Whether a stored document is the one that is wanted, and yet may not be used: late, or not signed by those who may
+/// sign it now. A damaged or an older one is as good as none.
+fn is_refused(error: &TrustError, role: &str) -> bool {
+    match error {
+        TrustError::Verify(error) => error.is_about_signatures_of(role),
+        error => error.is_expiry(),
     }
 }
 
@@ -344,6 +358,18 @@ impl<R: Remote, C: Cache> Fresh<R, C> {
             result.is_some()
         })?;
         Ok(result)
+    }
+
+    /// A role that `targets.json` delegates to, fetched where it is not there yet: to read what it says of itself. Which
+    /// role may speak for a file is what [`search`](Self::search) tells.
+    ///
+    /// # Errors
+    /// When `targets.json` does not delegate to it, or it is refused or can not be fetched.
+    pub fn delegated(&mut self, name: &RoleName) -> Outcome<Option<&Verified<Targets>>, R, C> {
+        if let Some(request) = self.stage.request_role(name, Delegator::Targets)? {
+            self.driver.targets(&mut self.stage, &request)?;
+        }
+        Ok(self.stage.role(name, &Delegator::Targets))
     }
 
     /// Walks the roles that may speak for `path` in the order of TUF's search until `done` says so.

@@ -22,7 +22,7 @@ pub use self::error::CatalogError;
 use crate::config::edit::{narrow_catalog, remove_catalog};
 use crate::config::{Catalog, Config};
 use crate::metadata_store::TrustStore;
-use crate::refresh::{CachedCatalog, RefreshProblem, Wanted, cached};
+use crate::refresh::{CachedCatalog, RefreshProblem, Summaries, Wanted, cached};
 use crate::root::Root;
 
 /// `catalog`
@@ -113,7 +113,7 @@ pub struct Changed {
 /// The catalogs of this host, from what is stored: no network, no root rights.
 #[must_use]
 pub fn list(root: &Root, config: &Config, now: UtcTime) -> Vec<CatalogRow> {
-    let mut seen = cached(root, config, now, &Wanted::new());
+    let mut seen = cached(root, config, now, &listed());
     let rows = config.catalogs.values().map(|catalog| {
         let seen = seen.remove(&catalog.descriptor.id);
         row(catalog, seen.as_ref())
@@ -133,7 +133,7 @@ pub fn show(
 ) -> Result<CatalogDetails, CatalogError> {
     let unknown = || CatalogError::Unknown(id.clone());
     let catalog = config.catalogs.get(id).ok_or_else(unknown)?;
-    let seen = cached(root, config, now, &Wanted::new()).remove(id);
+    let seen = cached(root, config, now, &listed()).remove(id);
     let offered = seen.iter().flatten();
     let offered = offered.flat_map(|seen| seen.catalog.offered());
     Ok(CatalogDetails {
@@ -188,6 +188,13 @@ fn users(config: &Config, id: &CatalogId) -> BTreeSet<ExtensionName> {
     users.map(|extension| extension.name.clone()).collect()
 }
 
+fn listed() -> Wanted {
+    Wanted {
+        summaries: Summaries::OfGroups,
+        ..Wanted::default()
+    }
+}
+
 fn row(catalog: &Catalog, seen: Option<&Result<CachedCatalog, RefreshProblem>>) -> CatalogRow {
     let descriptor = &catalog.descriptor;
     let mut row = CatalogRow {
@@ -209,7 +216,8 @@ fn row(catalog: &Catalog, seen: Option<&Result<CachedCatalog, RefreshProblem>>) 
             row.fresh_until = Some(seen.catalog.expires);
             row.overdue = seen.overdue;
             row.offers = seen.catalog.offered().count();
-            row.problem = seen.error.as_ref().map(|error| error.message.clone());
+            let error = seen.error.as_ref().map(|error| error.message.clone());
+            row.problem = error.or_else(|| seen.catalog.not_listed.first().cloned());
             if !seen.catalog.info.title.is_empty() {
                 row.title.clone_from(&seen.catalog.info.title);
             }

@@ -1,6 +1,5 @@
 //! `list`: installed extensions with their versions, or what the catalogs offer.
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -43,7 +42,7 @@ impl List {
     pub fn run(self, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
         let session = Session::open(global, ui)?;
         if self.available {
-            let catalogs = session.look(&BTreeSet::new())?;
+            let catalogs = session.look_at_lists()?;
             let offered = search::offered(&session, &catalogs);
             session.say_age(&catalogs);
             ui.list("list", "extensions", &offered, || search::text(&offered));

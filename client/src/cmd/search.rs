@@ -1,6 +1,5 @@
 //! `search`: the extensions that catalogs offer, from their tables of contents; no index is fetched.
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -30,6 +29,8 @@ pub(super) struct Offered {
     pub(super) catalog: CatalogId,
     pub(super) summary: String,
     pub(super) installed: bool,
+    /// Whether anything was published of it: it can not be installed before.
+    pub(super) published: bool,
 }
 
 impl Search {
@@ -39,7 +40,7 @@ impl Search {
     /// When the configuration can not be read.
     pub fn run(self, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
         let session = Session::open(global, ui)?;
-        let catalogs = session.look(&BTreeSet::new())?;
+        let catalogs = session.look_at_lists()?;
         let word = self.word.unwrap_or_default().to_lowercase();
         let mut found = offered(&session, &catalogs);
         found.retain(|offer| {
@@ -59,6 +60,10 @@ pub(super) fn offered(session: &Session, catalogs: &Catalogs) -> Vec<Offered> {
     let mut offered = Vec::new();
     for (id, catalog) in catalogs {
         let Ok(catalog) = catalog else { continue };
+        catalog
+            .not_listed
+            .iter()
+            .for_each(|note| session.ui.warn(note));
         for (name, summary) in catalog
             .info
             .extensions
@@ -70,6 +75,7 @@ pub(super) fn offered(session: &Session, catalogs: &Catalogs) -> Vec<Offered> {
                 catalog: id.clone(),
                 summary: summary.summary.clone(),
                 installed: session.config.extensions.contains_key(name),
+                published: !catalog.unpublished.contains(name),
             });
         }
     }
@@ -85,7 +91,11 @@ pub(super) fn text(offered: &[Offered]) -> String {
             mark.to_owned(),
             offer.name.to_string(),
             offer.catalog.to_string(),
-            offer.summary.clone(),
+            if offer.published {
+                offer.summary.clone()
+            } else {
+                format!("{} (nothing published yet)", offer.summary)
+            },
         ]);
     }
     if table.is_empty() {

@@ -14,8 +14,9 @@ use sysext_formats::version::Version;
 
 use crate::activate::{self, LinkKind, LinkState};
 use crate::cli::Global;
-use crate::config::Activation;
+use crate::config::{Activation, Wish};
 use crate::failure::{Failure, Kind};
+use crate::refresh::RefreshProblem;
 use crate::select::{Decision, Offer, Patience, select};
 use crate::session::{Catalogs, Session};
 use crate::systemd::Systemd;
@@ -52,6 +53,8 @@ struct CatalogStatus {
     id: CatalogId,
     fresh_until: Option<UtcTime>,
     refreshed: Option<UtcTime>,
+    /// Where it has moved to, by its own signed word: tried before what the configuration says.
+    moved_to: Vec<String>,
     problem: Option<String>,
 }
 
@@ -253,6 +256,14 @@ impl Report {
         if !table.is_empty() {
             let _ = write!(text, "\n{table}");
         }
+        for catalog in self.catalogs.iter().filter(|it| !it.moved_to.is_empty()) {
+            let urls = one_line(&catalog.moved_to.join(", "));
+            let _ = writeln!(
+                text,
+                "{} has moved, by its own signed word, to {urls}",
+                catalog.id
+            );
+        }
         for foreign in &self.foreign {
             let _ = writeln!(text, "not ours, left alone: {}", one_line(foreign));
         }
@@ -289,6 +300,7 @@ impl ExtensionStatus {
             Some(Offer { catalog: id, index })
         });
         let offers: Vec<_> = indexes.collect();
+        self.notes.extend(self.unavailable(wish, catalogs));
         for retired in offers
             .iter()
             .filter_map(|offer| offer.index.info.retired.as_ref())
@@ -311,6 +323,33 @@ impl ExtensionStatus {
         if let Decision::Take { image, .. } = selection.decision {
             self.update = Some(image.version.clone());
         }
+    }
+}
+
+impl ExtensionStatus {
+    /// Why no update can come from the catalogs that it may come from, where theirs can not be used.
+    fn unavailable(&self, wish: &Wish, catalogs: &Catalogs) -> Vec<String> {
+        let may_come = |id: &CatalogId| wish.catalog.as_ref().is_none_or(|bound| bound == id);
+        let catalogs = catalogs.iter().filter(|(id, _)| may_come(id));
+        let indexes = catalogs.filter_map(|(id, catalog)| {
+            Some((
+                id,
+                catalog
+                    .as_ref()
+                    .ok()?
+                    .indexes
+                    .get(&self.name)?
+                    .as_ref()
+                    .err()?,
+            ))
+        });
+        indexes
+            .filter(|(_, problem)| {
+                // Of several catalogs that it may come from, most do not have it.
+                wish.catalog.is_some() || !matches!(problem, RefreshProblem::NotOffered { .. })
+            })
+            .map(|(id, problem)| format!("no update from {id}: {}", problem.in_one_line()))
+            .collect()
     }
 }
 
@@ -341,12 +380,14 @@ fn catalog_states(catalogs: &Catalogs) -> Vec<CatalogStatus> {
                 id: id.clone(),
                 fresh_until: Some(catalog.expires),
                 refreshed: catalog.refreshed,
+                moved_to: catalog.moved_to.iter().map(crate::fetch::shown).collect(),
                 problem: (!catalog.notes.is_empty()).then(|| catalog.notes.join("; ")),
             },
             Err(problem) => CatalogStatus {
                 id: id.clone(),
                 fresh_until: None,
                 refreshed: None,
+                moved_to: Vec::new(),
                 problem: Some(problem.to_string()),
             },
         })

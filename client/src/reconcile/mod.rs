@@ -155,7 +155,13 @@ pub fn plan_from(
             }
             continue;
         }
+        let problems = plan.problems.len();
         let offers = offers(name, &catalogs, &mut plan);
+        if offers.is_empty() && image.is_none() && plan.problems.len() > problems {
+            // Why nothing is offered is said already.
+            plan.unchanged.push(name.clone());
+            continue;
+        }
         let bound = extension.wish.catalog.as_ref();
         if bound.is_some_and(|bound| !matches!(catalogs.get(bound), Some(Ok(_)))) {
             missing_catalog(name, bound, &catalogs, &mut plan);

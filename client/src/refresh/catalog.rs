@@ -14,7 +14,9 @@ use url::Url;
 
 use super::index::{self, Catalog};
 use super::remote::below;
-use super::{CatalogRemote, FreshCatalog, Notes, ProblemKind, RefreshProblem, anchor};
+use super::{
+    CatalogRemote, FreshCatalog, Notes, ProblemKind, RefreshProblem, Summaries, anchor, groups,
+};
 use crate::config::shipped_root;
 use crate::fetch::Fetcher;
 use crate::metadata_store::{Known, LastError, MetadataStore, State, TrustStore};
@@ -32,6 +34,7 @@ pub(super) struct Job<'a> {
     pub(super) trust: TrustStore,
     pub(super) descriptor: &'a Descriptor,
     pub(super) wanted: &'a BTreeSet<ExtensionName>,
+    pub(super) summaries: Summaries,
     pub(super) now: UtcTime,
     pub(super) expiry: ExpiryPolicy,
 }
@@ -123,7 +126,7 @@ impl Job<'_> {
             }
             result => result?,
         };
-        let mut fresh = self.read(&mut catalog, Some(remote), notes)?;
+        let mut fresh = self.read(&mut catalog, Some(remote), &urls(&state.urls), notes)?;
         drop(catalog);
         if !stored.is_pinned {
             let reached = stored.metadata.has_root(pin);
@@ -137,7 +140,7 @@ impl Job<'_> {
         let state = State {
             refreshed: Some(now),
             error: None,
-            urls: self.moved(&fresh.info),
+            urls: fresh.moved_to.iter().map(Url::to_string).collect(),
         };
         let remembered = stored.metadata.set_state(&state);
         remembered.map_err(RefreshProblem::Store)?;
@@ -166,7 +169,7 @@ impl Job<'_> {
         };
         let remote = None::<CatalogRemote>;
         let mut catalog = refresh(remote, &mut stored.metadata, clock, Limits::default())?;
-        let mut fresh = self.read(&mut catalog, None, &mut notes)?;
+        let mut fresh = self.read(&mut catalog, None, &urls(&state.urls), &mut notes)?;
         fresh.image_bases = self.image_bases(&bases, 0);
         fresh.refreshed = state.refreshed;
         fresh.notes = notes.notes;
@@ -239,6 +242,7 @@ impl Job<'_> {
         &self,
         catalog: &mut Catalog<'_>,
         remote: Option<&CatalogRemote>,
+        known_moves: &[Url],
         notes: &mut Notes<'_>,
     ) -> Result<FreshCatalog, RefreshProblem> {
         let mirror = remote.map_or(0, CatalogRemote::current);
@@ -247,17 +251,38 @@ impl Job<'_> {
             || Ok(CatalogInfo::default()),
             |targets| CatalogInfo::read("targets", targets),
         );
-        // Without its summaries a catalog still updates what is installed.
-        let info = info.unwrap_or_else(|error| {
-            notes.notes.push(error.to_string());
-            CatalogInfo::default()
-        });
+        // Without its summaries a catalog still updates what is installed, and it has not moved back.
+        let (mut info, moved_to) = match info {
+            Ok(info) => {
+                let moved_to = self.moved(&info);
+                (info, moved_to)
+            }
+            Err(error) => {
+                notes.notes.push(error.to_string());
+                (CatalogInfo::default(), known_moves.to_vec())
+            }
+        };
+        let groups = match self.summaries {
+            Summaries::OfTargets => groups::Read::default(),
+            Summaries::OfGroups => groups::read(catalog, remote),
+        };
+        // What `targets.json` says itself comes first.
+        for (name, summary) in groups.extensions {
+            info.extensions.entry(name).or_insert(summary);
+        }
+        let snapshot = catalog.stage().snapshot();
+        let is_missing = |name: &&ExtensionName| snapshot.role(name.as_str()).is_none();
+        let unpublished = info.extensions.keys().filter(is_missing).cloned().collect();
         let expires = earliest(catalog.stage());
         let read = index::read_all(catalog, remote, self.descriptor, self.wanted, notes);
         Ok(FreshCatalog {
             id: self.descriptor.id.clone(),
             descriptor: self.descriptor.clone(),
             info,
+            unpublished,
+            unread_groups: groups.unread,
+            not_listed: groups.notes,
+            moved_to,
             indexes: read.indexes,
             index_expires: read.expires,
             image_bases: self.image_bases(notes.mirrors, mirror),
@@ -270,8 +295,10 @@ impl Job<'_> {
     /// Where the catalog may be: where it has moved to, by its own signed word, then where the descriptor says.
     fn bases(&self, moved: &[String]) -> Vec<Url> {
         let mut bases: Vec<Url> = Vec::new();
-        let moved = moved.iter().filter_map(|text| Url::parse(text).ok());
-        for url in moved.chain(self.descriptor.url.iter().cloned()) {
+        for url in urls(moved)
+            .into_iter()
+            .chain(self.descriptor.url.iter().cloned())
+        {
             if !bases.contains(&url) {
                 bases.push(url);
             }
@@ -279,22 +306,11 @@ impl Job<'_> {
         bases
     }
 
-    /// The signed new places that this host follows: none weaker than those it knows.
-    fn moved(&self, info: &CatalogInfo) -> Vec<String> {
+    /// The signed new places that this host follows: none weaker than those it knows, whatever interface they are on.
+    fn moved(&self, info: &CatalogInfo) -> Vec<Url> {
         let plain = self.descriptor.url.iter().any(|url| url.scheme() == "http");
-        let followed = |text: &&String| {
-            Url::parse(text).is_ok_and(|url| match url.scheme() {
-                "https" => true,
-                "http" => plain,
-                _ => false,
-            })
-        };
-        info.urls
-            .iter()
-            .filter(followed)
-            .take(MAX_MOVED)
-            .cloned()
-            .collect()
+        let followed = |url: &Url| plain || url.scheme() == "https";
+        info.moved_to().filter(followed).take(MAX_MOVED).collect()
     }
 
     /// The mirror that served the metadata first, then the others.
@@ -326,6 +342,11 @@ impl Job<'_> {
             let _ = metadata.set_state(&state);
         }
     }
+}
+
+fn urls(texts: &[String]) -> Vec<Url> {
+    let urls = texts.iter().filter_map(|text| Url::parse(text).ok());
+    urls.collect()
 }
 
 fn earliest(stage: &TargetsStage) -> UtcTime {

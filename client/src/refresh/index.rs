@@ -10,8 +10,8 @@ use sysext_formats::catalog::{Descriptor, ExtensionIndex, Ignored};
 use sysext_formats::limits::Limits;
 use sysext_formats::name::{ExtensionName, RoleName, TargetPath};
 use sysext_formats::time::UtcTime;
-use sysext_formats::trust::{Search, SearchStep, TargetsStage};
-use sysext_formats::workflow::Fresh;
+use sysext_formats::trust::{Search, SearchStep, TargetsStage, TrustError};
+use sysext_formats::workflow::{Fresh, RefreshError};
 
 use super::remote::CatalogRemote;
 use super::{Notes, RefreshProblem};
@@ -107,6 +107,7 @@ fn is_of_the_mirror(problem: &RefreshProblem) -> bool {
         && !matches!(
             problem,
             RefreshProblem::NotOffered { .. }
+                | RefreshProblem::NotPublished { .. }
                 | RefreshProblem::Content(_)
                 | RefreshProblem::Overdue(_)
         )
@@ -124,12 +125,22 @@ fn find(
     let role = RoleName::from(name);
     let path: TargetPath = format!("{name}_").parse().map_err(|_| not_offered())?;
     let mut index = None;
-    catalog.search(&path, |found| {
+    let searched = catalog.search(&path, |found| {
         if found.role.as_ref() == Some(&role) {
             let read = ExtensionIndex::read(name, found.document);
             index = Some(read.map(|index| (index, found.document.expires)));
         }
         index.is_some()
+    });
+    searched.map_err(|error| match error {
+        // Delegated to, and not there yet: nobody has done anything wrong.
+        RefreshError::Trust(TrustError::NotInSnapshot { role }) if role == name.as_str() => {
+            RefreshProblem::NotPublished {
+                catalog: descriptor.id.clone(),
+                extension: name.clone(),
+            }
+        }
+        error => error.into(),
     })?;
     Ok(index.ok_or_else(not_offered)??)
 }

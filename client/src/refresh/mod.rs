@@ -8,12 +8,12 @@
 //! - Time is read by the caller, once. A clock before the last successful refresh is noted, and that time used instead.
 //! - The root that a catalog starts from is pinned by its descriptor; [`metadata_store`](crate::metadata_store) says how
 //!   trust goes on from there.
-//!
-//! What it does not do: read the summaries of `_GROUP` roles, so [`FreshCatalog::info`] names the extensions that
-//! `targets.json` itself lists. Indexes behind groups are found like any other.
+//! - Indexes behind `_GROUP` roles are found like any other, by the one group on their way. The groups' summaries are
+//!   read only where a list is asked for ([`Summaries`]).
 
 mod anchor;
 mod catalog;
+mod groups;
 mod index;
 mod problem;
 mod remote;
@@ -36,8 +36,24 @@ use crate::fetch::{Fetcher, Network};
 use crate::metadata_store::{LastError, TrustStore};
 use crate::root::Root;
 
-/// Which extensions' indexes are needed of which catalog.
-pub type Wanted = BTreeMap<CatalogId, BTreeSet<ExtensionName>>;
+/// What is needed of the catalogs besides their top roles.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// The extensions whose indexes are, of each catalog.
+    pub indexes: BTreeMap<CatalogId, BTreeSet<ExtensionName>>,
+    /// The summaries that are.
+    pub summaries: Summaries,
+}
+
+/// Whose lines about extensions are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Summaries {
+    /// Those of `targets.json`, which is read anyway.
+    #[default]
+    OfTargets,
+    /// Those of its groups, too: to list and to search.
+    OfGroups,
+}
 
 /// A result for each catalog.
 pub type Catalogs<T> = BTreeMap<CatalogId, Result<T, RefreshProblem>>;
@@ -60,6 +76,15 @@ pub struct FreshCatalog {
     pub descriptor: Descriptor,
     /// What it says about itself.
     pub info: CatalogInfo,
+    /// The extensions of [`info`](Self::info) that nothing was ever published of: those who were given their names
+    /// have not signed anything yet.
+    pub unpublished: BTreeSet<ExtensionName>,
+    /// Groups whose lines were asked for and could not be read.
+    pub unread_groups: usize,
+    /// What a list of its extensions lacks, in words.
+    pub not_listed: Vec<String>,
+    /// Where the catalog has moved to, by its own signed word: these are tried first.
+    pub moved_to: Vec<Url>,
     /// The indexes that were asked for.
     pub indexes: BTreeMap<ExtensionName, Result<ExtensionIndex, RefreshProblem>>,
     /// When the indexes that could be read expire.
@@ -117,7 +142,8 @@ pub fn refresh_all(
             root,
             trust: TrustStore::new(root),
             descriptor,
-            wanted: wanted.get(id).unwrap_or(&none),
+            wanted: wanted.indexes.get(id).unwrap_or(&none),
+            summaries: wanted.summaries,
             now,
             expiry: ExpiryPolicy::Enforce,
         };
@@ -144,6 +170,7 @@ pub fn refresh_one(
         trust: TrustStore::new(root),
         descriptor,
         wanted: &BTreeSet::new(),
+        summaries: Summaries::OfTargets,
         now,
         expiry: ExpiryPolicy::Enforce,
     };
@@ -165,7 +192,8 @@ pub fn cached(
             root,
             trust: trust.clone(),
             descriptor,
-            wanted: wanted.get(id).unwrap_or(&none),
+            wanted: wanted.indexes.get(id).unwrap_or(&none),
+            summaries: wanted.summaries,
             now,
             expiry: ExpiryPolicy::Ignore,
         };

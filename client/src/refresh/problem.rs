@@ -95,6 +95,14 @@ pub enum RefreshProblem {
         /// The extension.
         extension: ExtensionName,
     },
+    /// The catalog delegates it, and nothing was ever published of it.
+    #[error("the catalog {catalog} names {extension}, but has not published anything of it yet")]
+    NotPublished {
+        /// The catalog.
+        catalog: CatalogId,
+        /// The extension.
+        extension: ExtensionName,
+    },
     /// Signed, but not in words that this program knows.
     #[error(transparent)]
     Content(#[from] IndexError),
@@ -115,7 +123,10 @@ impl RefreshProblem {
                 FetchError::Client(_) | FetchError::File { .. } => ProblemKind::Host,
                 _ => ProblemKind::Trust,
             },
-            Self::Fetch { .. } | Self::Missing(_) | Self::NotStored(_) => ProblemKind::Temporary,
+            Self::Fetch { .. }
+            | Self::Missing(_)
+            | Self::NotStored(_)
+            | Self::NotPublished { .. } => ProblemKind::Temporary,
             Self::Store(sysext_durable::Error::Locked { .. }) => ProblemKind::Temporary,
             Self::Store(_) | Self::Content(_) => ProblemKind::Host,
             Self::Config(_)
@@ -135,6 +146,9 @@ impl RefreshProblem {
                 .to_owned(),
             Self::Trust(_) => "what is installed keeps running; if it stays so, tell the vendor".to_owned(),
             Self::NotStored(_) => "one run with a network is needed first".to_owned(),
+            Self::NotPublished { .. } => {
+                "it can be installed once whoever was given its name has published it".to_owned()
+            }
             Self::Fingerprint { .. } => {
                 "compare the fingerprint with what the vendor says; do not simply take the other one".to_owned()
             }

@@ -14,6 +14,8 @@ pub struct CatalogRemote {
     fetcher: Fetcher,
     metadata: Rc<[Url]>,
     current: Rc<Cell<usize>>,
+    /// Bytes of documents that were fetched, over all clones.
+    fetched: Rc<Cell<u64>>,
 }
 
 impl CatalogRemote {
@@ -24,6 +26,7 @@ impl CatalogRemote {
             fetcher,
             metadata: Rc::new([metadata]),
             current: Rc::default(),
+            fetched: Rc::default(),
         }
     }
 
@@ -33,7 +36,13 @@ impl CatalogRemote {
             fetcher,
             metadata: bases.iter().map(|base| below(base, "metadata")).collect(),
             current: Rc::default(),
+            fetched: Rc::default(),
         }
+    }
+
+    /// Bytes of documents that were fetched so far.
+    pub(super) fn fetched(&self) -> u64 {
+        self.fetched.get()
     }
 
     pub(super) fn count(&self) -> usize {
@@ -57,10 +66,14 @@ impl Remote for CatalogRemote {
         let Some(metadata) = self.metadata.get(self.current.get()) else {
             return Ok(None);
         };
-        match self
+        let result = self
             .fetcher
-            .metadata(&below(metadata, &file.url_name()), limit)
-        {
+            .metadata(&below(metadata, &file.url_name()), limit);
+        if let Ok(Some(bytes)) = &result {
+            let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            self.fetched.set(self.fetched.get().saturating_add(length));
+        }
+        match result {
             // Object stores answer so for what is not there; it ends the walk of the roots, and nothing else.
             Err(error) if error.is_forbidden() && matches!(file, RemoteFile::Root(_)) => Ok(None),
             result => result,

@@ -17,7 +17,7 @@ use crate::config::{Activation, ActivationChoice, Catalog, Config, Wish};
 use crate::failure::{Failure, Kind};
 use crate::fetch::{Fetcher, Network};
 use crate::host::HostFacts;
-use crate::refresh::{self, CachedCatalog, FreshCatalog, Mode, Wanted};
+use crate::refresh::{self, CachedCatalog, FreshCatalog, Mode, RefreshProblem, Summaries, Wanted};
 use crate::root::{Root, default_activation};
 use crate::select::{Linked, Patience, Question};
 use crate::store::{Store, StoredImage};
@@ -253,13 +253,26 @@ impl Session {
     /// # Errors
     /// When no way to the network can be made.
     pub fn look(&self, names: &BTreeSet<ExtensionName>) -> Result<Catalogs, Failure> {
-        let wanted = self.every_catalogs_part(names);
-        let cached = self.cached_of(&wanted);
+        self.looked_at(&self.every_catalogs_part(names))
+    }
+
+    /// The same with what every catalog lists, that of its groups too.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look).
+    pub fn look_at_lists(&self) -> Result<Catalogs, Failure> {
+        self.looked_at(&Wanted {
+            summaries: Summaries::OfGroups,
+            ..Wanted::default()
+        })
+    }
+
+    fn looked_at(&self, wanted: &Wanted) -> Result<Catalogs, Failure> {
+        let cached = self.cached_of(wanted);
         let complete = cached.values().all(|catalog| {
             let Ok(catalog) = catalog else { return false };
-            let has_index =
-                |name| !catalog.offers(name) || matches!(catalog.indexes.get(name), Some(Ok(_)));
-            names.iter().all(has_index)
+            let mut indexes = catalog.indexes.values();
+            catalog.unread_groups == 0 && indexes.all(is_settled)
         });
         if complete || !self.is_online() {
             return Ok(cached);
@@ -270,7 +283,7 @@ impl Session {
             );
             return Ok(cached);
         }
-        self.refreshed(&wanted, Mode::Online)
+        self.refreshed(wanted, Mode::Online)
     }
 
     /// Says how old the data is that a looking command shows, where that matters.
@@ -300,7 +313,7 @@ impl Session {
     /// Whose indexes are needed: of the catalog that an extension is bound to, or of all.
     fn wanted(&self, names: &BTreeSet<ExtensionName>) -> Wanted {
         let mut wanted = self.every_catalogs_part(names);
-        for (id, names) in &mut wanted {
+        for (id, names) in &mut wanted.indexes {
             names.retain(|name| {
                 let extension = self.config.extensions.get(name);
                 let bound = extension.and_then(|extension| extension.wish.catalog.as_ref());
@@ -317,7 +330,10 @@ impl Session {
                 .filter(|name| catalog.descriptor.may_provide(name));
             (id.clone(), names.cloned().collect())
         };
-        self.config.catalogs.iter().map(wanted_of).collect()
+        Wanted {
+            indexes: self.config.catalogs.iter().map(wanted_of).collect(),
+            summaries: Summaries::OfTargets,
+        }
     }
 
     /// The links of this root that are ours, with the image each leads to.
@@ -391,6 +407,17 @@ pub fn root_of(global: &Global) -> Result<Root, Failure> {
     }
     let store = global.store.as_deref().map(absolute).transpose()?;
     Ok(Root::new(directory, store))
+}
+
+/// Whether what is stored says all that there is to say of an index: what it holds, or that there is none.
+fn is_settled<T>(index: &Result<T, RefreshProblem>) -> bool {
+    match index {
+        Ok(_) => true,
+        Err(problem) => matches!(
+            problem,
+            RefreshProblem::NotOffered { .. } | RefreshProblem::NotPublished { .. }
+        ),
+    }
 }
 
 fn now() -> UtcTime {

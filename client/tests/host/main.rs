@@ -1,7 +1,11 @@
 //! Stories of a host: the real binary, a scratch root, and a catalog behind a real server that can lie.
 
 #[cfg(test)]
+mod catalog_changes;
+#[cfg(test)]
 mod foreign_text;
+#[cfg(test)]
+mod groups;
 #[cfg(test)]
 mod lying_server;
 #[cfg(test)]

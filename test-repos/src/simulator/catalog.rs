@@ -1,5 +1,7 @@
 //! What a catalog of extensions puts on top of TUF: indexes, images, the descriptor.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use sysext_formats::digest::Sha256Digest;
 
@@ -43,6 +45,21 @@ impl Simulator {
             },
         );
         self.signed_mut(group)["x-sysext"] = json!({"schema": 1, "extensions": {}});
+    }
+
+    /// Many extensions with empty indexes, each with a key of its own, in groups as a publisher makes them: `_PREFIX` for
+    /// the names that begin so, split by one more letter until none holds more than `most`.
+    pub fn add_grouped_extensions(&mut self, names: &[String], most: usize) {
+        let all = names.iter().map(String::as_str).collect();
+        let mut groups = BTreeMap::new();
+        divide(all, "", most, &mut groups);
+        for (prefix, names) in groups {
+            let group = format!("_{prefix}");
+            self.add_group(&group, &[&format!("{prefix}*")]);
+            for name in names {
+                self.add_extension_under(&group, name, name);
+            }
+        }
     }
 
     /// Lists an image in the index of `extension` as what it is, and returns its file name.
@@ -155,5 +172,26 @@ impl Simulator {
             list(extensions),
             self.fingerprint(version)
         )
+    }
+}
+
+fn divide<'a>(
+    names: Vec<&'a str>,
+    prefix: &str,
+    most: usize,
+    groups: &mut BTreeMap<String, Vec<&'a str>>,
+) {
+    let mut longer: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for name in names {
+        let path = format!("{name}_");
+        let prefix = path[..=prefix.len()].to_owned();
+        longer.entry(prefix).or_default().push(name);
+    }
+    for (prefix, names) in longer {
+        if names.len() > most {
+            divide(names, &prefix, most, groups);
+        } else {
+            groups.insert(prefix, names);
+        }
     }
 }
