@@ -255,10 +255,18 @@ fn skipped_versions_keep_their_reasons() {
         .unwrap()
     );
     assert!(!skip(&root, &extension(), &"1.2".parse().unwrap(), "again").unwrap());
-    assert!(skip(&root, &extension(), &"1.3".parse().unwrap(), "rolled back").unwrap());
+    assert!(
+        skip(
+            &root,
+            &extension(),
+            &"1.3".parse().unwrap(),
+            "rolled \u{202e}back"
+        )
+        .unwrap()
+    );
     let text = host.read("etc/sysext-fetch/extensions.d/k3s.toml.d/90-skip.toml");
     assert!(
-        text.contains("# it did not merge\n") && text.contains("# rolled back\n"),
+        text.contains("# it did not merge\n") && text.contains("# rolled \\u{202e}back\n"),
         "{text}"
     );
     let skipped = |extension: &sysext_fetch::config::Extension| {

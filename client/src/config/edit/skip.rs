@@ -2,6 +2,7 @@
 //!
 //! A drop-in replaces what weaker files list, so this one repeats it.
 
+use sysext_formats::plain::one_line;
 use sysext_formats::version::Version;
 use toml_edit::{Array, Item, Value};
 
@@ -79,5 +80,7 @@ fn on_own_line(version: &Version, reason: &str) -> Value {
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(400)
         .collect();
+    // Who reads the file reads it in a terminal.
+    let reason = one_line(&reason);
     Value::from(version.as_str()).decorated(format!("\n  # {reason}\n  "), "")
 }
