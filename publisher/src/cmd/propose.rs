@@ -3,6 +3,7 @@
 use crate::cli::Change;
 use crate::context::{Context, Outbox, Outcome};
 use crate::failure::Failure;
+use crate::proposal::ProposalError;
 
 /// What `propose` takes.
 #[derive(Debug, clap::Args)]
@@ -36,8 +37,15 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             Failure::usage("`extension list` changes nothing").hint("run it without `propose`")
         );
     }
+    // A dry run reads as a real one does, and leaves nothing.
+    let nowhere = context.globals.dry_run.then(tempfile::tempdir).transpose();
+    let nowhere = nowhere.map_err(ProposalError::NoPlace)?;
+    let directory = match &nowhere {
+        Some(folder) => folder.path().display().to_string(),
+        None => args.output,
+    };
     let outbox = Outbox {
-        directory: args.output,
+        directory,
         sign: !args.unsigned,
     };
     super::run_change(&context.proposing(outbox), args.change)

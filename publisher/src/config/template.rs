@@ -24,14 +24,13 @@ impl Profile {
     /// For how long signatures are good.
     #[must_use]
     pub fn expires(self) -> Expires {
-        let freshness = |days| match self {
-            Self::Manual => Span::days(90),
-            Self::Ci | Self::Team => Span::days(days),
-        };
-        Expires {
-            snapshot: freshness(30),
-            timestamp: freshness(14),
-            ..Expires::default()
+        match self {
+            Self::Ci | Self::Team => Expires::default(),
+            Self::Manual => Expires {
+                snapshot: Span::days(90),
+                timestamp: Span::days(90),
+                ..Expires::default()
+            },
         }
     }
 }

@@ -91,6 +91,21 @@ fn what_is_signed_apart_is_published_once_everybody_has() {
         )
         .unwrap();
     }
+    let files = vendor.files("");
+    vendor
+        .run(&[
+            "--dry-run",
+            "propose",
+            "-o",
+            "p",
+            "extension",
+            "add",
+            "tool",
+        ])
+        .ends(0);
+    let after = vendor.files("");
+    let kept = |name: &&String| !name.starts_with("state/");
+    assert!(files.keys().filter(kept).eq(after.keys().filter(kept)));
     let run = vendor
         .run(&["propose", "-o", "p", "extension", "add", "tool"])
         .ends(0);
