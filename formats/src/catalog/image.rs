@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::SCHEMA;
+use super::transport::{Transport, read_transport};
 use crate::digest::Sha256Digest;
 use crate::limits::MAX_IMAGE;
 use crate::name::{Channel, ExtensionName, FileName};
@@ -185,62 +186,6 @@ pub struct Verity {
     pub signed: bool,
 }
 
-/// Another file that gives the same image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Transport {
-    /// What the file is.
-    pub kind: TransportKind,
-    /// Its name in the catalog.
-    pub file: FileName,
-    /// Its length in bytes.
-    pub length: u64,
-    /// Its digest, checked before a decoder sees a byte.
-    pub sha256: Sha256Digest,
-    /// For a patch: the digest of the image it starts from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Sha256Digest>,
-    /// Members this code does not know.
-    #[serde(flatten)]
-    pub extra: Extra,
-}
-
-/// The kind of a transport. Kinds this code does not know are kept and never chosen.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TransportKind {
-    /// The whole image as one zstd frame.
-    Zstd,
-    /// Any other word.
-    Unknown(String),
-}
-
-impl TransportKind {
-    /// The word in the index.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Zstd => "zstd",
-            Self::Unknown(word) => word,
-        }
-    }
-}
-
-impl Serialize for TransportKind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for TransportKind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        Ok(if word == "zstd" {
-            Self::Zstd
-        } else {
-            Self::Unknown(word)
-        })
-    }
-}
-
 /// Why and since when an image is withdrawn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawn {
@@ -402,19 +347,6 @@ impl Image {
         )
         .parse()
     }
-}
-
-fn read_transport(
-    value: &Value,
-    is_own: impl Fn(&FileName) -> Result<(), String>,
-) -> Result<Transport, String> {
-    let transport = Transport::deserialize(value).map_err(|error| {
-        let text = |member| Some(value.get(member)?.as_str()?.chars().take(80).collect());
-        let what: Option<String> = text("file").or_else(|| text("kind"));
-        format!("{}: {error}", what.as_deref().unwrap_or("no object"))
-    })?;
-    is_own(&transport.file)?;
-    Ok(transport)
 }
 
 fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Channel>, D::Error> {

@@ -13,17 +13,19 @@ mod descriptor;
 mod image;
 mod index;
 mod link;
+mod transport;
 
 pub use self::descriptor::{Descriptor, DescriptorError};
 pub use self::image::{
     Architecture, ArchitectureError, Container, Custom, Image, ImageFacts, Links, Provenance,
-    Rollout, Transport, TransportKind, Verity, Withdrawn,
+    Rollout, Verity, Withdrawn,
 };
 pub use self::index::{
     CatalogInfo, ExtensionIndex, ExtensionInfo, ExtensionSummary, Ignored, IndexError, Retired,
 };
 
 pub use self::link::link;
+pub use self::transport::{Transport, TransportKind};
 
 /// The schema of everything in this module.
 pub const SCHEMA: u64 = 1;
