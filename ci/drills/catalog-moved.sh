@@ -15,7 +15,6 @@ say "the host reads at the old place that there is a new one, and goes there fro
 URL=$old
 host update
 kill "$old_server"
-vendor pack "$WORK/programs/1.0/hello" --name hello --version 2.0 -o "images/hello_2.0_$(systemd_architecture).raw"
-vendor add "images/hello_2.0_$(systemd_architecture).raw"
+release hello 2.0
 host update
 expect 2.0 runs hello
