@@ -612,6 +612,25 @@ fn a_catalog_that_moved_is_followed_by_its_signed_word() {
 }
 
 #[test]
+fn a_table_of_contents_that_can_not_be_read_does_not_move_a_catalog_back() {
+    let mut story = Story::new(1);
+    let new_home = FaultServer::empty();
+    story.catalog.signed_mut("targets")["x-sysext"]["urls"] = json!([new_home.url("")]);
+    story.publish();
+    story.refresh().unwrap();
+    story.catalog.signed_mut("targets")["x-sysext"]["schema"] = 2.into();
+    story.publish();
+    new_home.put_all(story.catalog.files());
+    story.mirrors[0].clear_log();
+    for _ in 0..2 {
+        let fresh = story.refresh().unwrap();
+        assert!(fresh.notes[0].contains("schema"), "{:?}", fresh.notes);
+        assert_eq!(fresh.moved_to.len(), 1);
+    }
+    assert!(story.mirrors[0].requests().is_empty());
+}
+
+#[test]
 fn one_catalog_never_touches_another() {
     let story = Story::new(1);
     story.host.write(

@@ -64,14 +64,11 @@ fn a_name_that_was_given_away_and_not_used_yet_is_unavailable_alone() {
     assert!(notes(&world, "later").contains("has not published anything"));
     assert_eq!(notes(&world, "k3s"), "[]");
     // Then it comes.
+    later.add_image("later", &spec("later", "1.0"));
+    for role in ["targets", "k3s", "snapshot", "timestamp"] {
+        later.set_version(role, 100);
+    }
     world.vendor = later;
-    world.publish("later", "1.0");
-    world.vendor.touch("targets");
-    world.vendor.publish();
-    world.vendor.set_version("snapshot", 100);
-    world.vendor.set_version("timestamp", 100);
-    world.vendor.set_version("targets", 100);
-    world.vendor.set_version("k3s", 100);
     world.vendor.publish();
     world.serve();
     world.good(&["update"]);

@@ -93,3 +93,26 @@ fn a_group_that_can_not_be_read_costs_its_own_lines_and_speaks_for_no_others() {
     assert_eq!(names, ["htop", "nano", "nmap"]);
     assert!(!found.to_string().contains("a lie"), "{found}");
 }
+
+#[test]
+fn more_groups_than_are_read_at_once_are_said_and_their_extensions_found_by_name() {
+    let mut world = World::new(&[]);
+    let letters = || 'a'..='x';
+    let names: Vec<_> = letters()
+        .flat_map(|first| letters().map(move |second| format!("{first}{second}")))
+        .collect();
+    world.vendor.add_grouped_extensions(&names, 1);
+    world.vendor.add_image("xx", &spec("xx", "1.0"));
+    world.vendor.publish();
+    world.serve();
+    world.good(&["check"]);
+    for _ in 0..2 {
+        let output = world.run(&["--json", "search"]);
+        let said = talk(&output);
+        assert!(said.contains("64 of 576 groups are not listed"), "{said}");
+        let found = json(&String::from_utf8(output.stdout).unwrap());
+        assert_eq!(found["extensions"].as_array().unwrap().len(), 512);
+    }
+    world.good(&["install", "xx"]);
+    assert_eq!(world.linked("xx").as_deref(), Some("1.0"));
+}
