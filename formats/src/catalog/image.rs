@@ -124,7 +124,7 @@ pub struct Custom {
     /// Cheaper ways to get the same bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transports: Vec<Transport>,
-    /// Absolute URLs of the image, tried before the catalog's own as far as they are [links](super::link).
+    /// Absolute URLs of the image, tried before the catalog's own as far as they are [links](fn@super::link).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
     /// Set when it must not be chosen any more.

@@ -7,7 +7,7 @@
 //!
 //! Unknown members are ignored when reading and kept when a publisher writes again. An image of a schema, or with a
 //! value, that this code does not know is listed as ignored with the reason; the others stay usable. So is a single
-//! transport of an image that stays usable by another. URLs are followed and shown as far as [`link`] allows.
+//! transport of an image that stays usable by another. URLs are followed and shown as far as [`link()`] allows.
 
 mod descriptor;
 mod image;
