@@ -206,6 +206,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn bytes_in_pieces_have_the_digest_of_the_whole() {
+        let mut hasher = Sha256Hasher::default();
+        for piece in [&b"piece "[..], b"", b"by piece"] {
+            hasher.update(piece);
+        }
+        assert_eq!(hasher.finish(), Sha256Digest::of(b"piece by piece"));
+        assert_eq!(Sha256Hasher::default().finish(), Sha256Digest::of(b""));
+    }
+
+    #[test]
+    fn digests_are_shown_whole_or_by_their_beginning() {
+        let digest = Sha256Digest::of(b"");
+        let shorts = [0, 16, 64, 99].map(|digits| digest.short(digits));
+        assert_eq!(shorts, ["", &EMPTY[..16], EMPTY, EMPTY]);
+        assert_eq!(format!("{digest:?}"), format!("sha256:{EMPTY}"));
+    }
+
     fn hashes(pairs: &[(&str, &str)]) -> Hashes {
         Hashes(
             pairs
@@ -234,6 +252,8 @@ mod tests {
             hashes(&[("md5", "00")]).check(b""),
             Err(HashesError::NoKnownAlgorithm(_))
         ));
+        let listed = [("blake2b", "00"), ("sha256", EMPTY)];
+        assert!(hashes(&listed).iter().eq(listed));
         assert!(serde_json::from_str::<Hashes>("{}").is_err());
     }
 }
