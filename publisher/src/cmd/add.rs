@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sysext_formats::catalog::{Architecture, DEFAULT_CHANNEL, Links};
+use sysext_formats::catalog::{self, Architecture, DEFAULT_CHANNEL, Links};
 use sysext_formats::name::{Channel, ExtensionName};
 use sysext_formats::version::Version;
 use url::Url;
@@ -65,6 +65,17 @@ impl Words {
     /// # Errors
     /// When one of them can not be.
     pub(super) fn request(self) -> Result<Request, Failure> {
+        let links = [("--notes", &self.notes), ("--source", &self.source)];
+        for (option, url) in links {
+            if let Some(url) = url
+                .as_ref()
+                .filter(|url| catalog::link(url.as_str()).is_none())
+            {
+                return Err(Failure::usage(format!(
+                    "{option} {url}: hosts show https:// links only, without a user name"
+                )));
+            }
+        }
         let mut channels = self.channels;
         if channels.is_empty() {
             channels.extend(DEFAULT_CHANNEL.parse());

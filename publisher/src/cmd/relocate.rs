@@ -3,10 +3,12 @@
 //! The URLs are signed in `targets.json`: hosts that read the catalog at its old place follow them. The old place must go on
 //! being served until they have.
 
+use sysext_formats::catalog;
 use url::Url;
 
 use crate::config::edit::Edit;
 use crate::context::{Context, Outcome, Verdict};
+use crate::failure::Failure;
 use crate::session::Session;
 
 /// What `move` takes.
@@ -29,6 +31,15 @@ pub struct Args {
 /// # Errors
 /// When the catalog can not be changed.
 pub fn run(context: &Context, args: &Args) -> Outcome {
+    let not_followed = args
+        .urls
+        .iter()
+        .find(|url| catalog::link(url.as_str()).is_none());
+    if let Some(url) = not_followed {
+        return Err(Failure::usage(format!(
+            "hosts would not follow {url}: https:// is needed, without a user name"
+        )));
+    }
     let edits = match args.urls.as_slice() {
         [] => Vec::new(),
         urls => vec![Edit::Urls(urls.to_vec())],

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use sysext_durable::Dir;
-use sysext_formats::catalog::{ExtensionInfo, SCHEMA};
+use sysext_formats::catalog::{self, ExtensionInfo, SCHEMA};
 use sysext_formats::name::{CatalogId, Channel, ExtensionName, NamePattern};
 use url::Url;
 
@@ -267,6 +267,20 @@ impl Config {
         }
         if config.group_above == 0 {
             return Err(wrong("group-above", "1 is the least"));
+        }
+        for (name, said) in &config.extension {
+            let links = [
+                ("homepage", &said.homepage),
+                ("documentation", &said.documentation),
+            ];
+            for (member, text) in links {
+                if !text.is_empty() && catalog::link(text).is_none() {
+                    let reason = format!(
+                        "{text:?} of {name} is no link that hosts show: https:// is needed"
+                    );
+                    return Err(wrong(member, &reason));
+                }
+            }
         }
         if config.provides.is_empty() {
             return Err(wrong(

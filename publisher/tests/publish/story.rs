@@ -304,3 +304,18 @@ fn other_peoples_umask_and_a_closed_stdout_do_no_harm() {
     assert_eq!(mode("public/metadata"), 0o755);
     assert_eq!(mode("keys/offline/root-1.pem"), 0o600);
 }
+
+#[test]
+fn links_that_hosts_would_not_show_or_follow_are_refused() {
+    let vendor = Vendor::with_catalog();
+    let image = vendor.image("hello", "1");
+    for words in [
+        &["move", "http://elsewhere.example"][..],
+        &["move", "https://name:word@elsewhere.example"],
+        &["add", &image, "--notes", "http://elsewhere.example"],
+        &["extension", "add", "other", "--homepage", "javascript:alert(1)"],
+    ] {
+        vendor.run(words).ends(2).says(&["https://"]);
+    }
+    vendor.run(&["move", "https://elsewhere.example/x"]).ends(0);
+}
