@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use serde_json::Value;
 use sysext_formats::limits::Limits;
 use sysext_formats::name::RoleName;
-use sysext_formats::trust::{Clock, Delegator, ExpiryPolicy, RoleRequest, RootStage};
+use sysext_formats::trust::{Clock, Delegator, ExpiryPolicy, RoleRequest, RootNews, RootStage};
 use sysext_formats::workflow::{CachedFile, Fresh, RefreshError, refresh};
 use test_repos::scenario::{self, IMAGE, NOW};
 use test_repos::simulator::{MemoryCache, MemoryRemote, RemoteFailure, Simulator};
@@ -127,6 +127,29 @@ fn what_is_stored_has_names_that_never_meet() {
         (role("k3s"), role("../a")),
         ("k3s.json".to_owned(), "%2E%2E%2Fa.json".to_owned())
     );
+}
+
+/// Only new keys of timestamp or snapshot end the life of what is stored (TUF 5.3.11): a new root as such must not, or a
+/// server could make a host forget what it has seen.
+#[test]
+fn a_new_root_says_whether_it_rotates_the_keys_of_freshness() {
+    let news = |change: &dyn Fn(&mut Simulator)| {
+        let mut catalog = scenario::honest();
+        let clock = Clock::enforcing(catalog.now());
+        let mut stage = RootStage::trust(catalog.file("metadata/1.root.json"), clock).unwrap();
+        change(&mut catalog);
+        catalog.publish();
+        stage.update(catalog.file("metadata/2.root.json")).unwrap()
+    };
+    for plain in ["root", "targets"] {
+        let change = |catalog: &mut Simulator| catalog.set_keys(plain, &["new"]);
+        assert_eq!(news(&change), RootNews::Plain, "{plain}");
+    }
+    assert_eq!(news(&|catalog| catalog.touch("root")), RootNews::Plain);
+    for fresh in ["timestamp", "snapshot"] {
+        let change = |catalog: &mut Simulator| catalog.set_keys(fresh, &["new"]);
+        assert_eq!(news(&change), RootNews::FreshnessKeysRotated, "{fresh}");
+    }
 }
 
 /// A stage takes a role from nobody but the one whose delegation it was asked for.
