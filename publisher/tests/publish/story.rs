@@ -313,7 +313,13 @@ fn links_that_hosts_would_not_show_or_follow_are_refused() {
         &["move", "http://elsewhere.example"][..],
         &["move", "https://name:word@elsewhere.example"],
         &["add", &image, "--notes", "http://elsewhere.example"],
-        &["extension", "add", "other", "--homepage", "javascript:alert(1)"],
+        &[
+            "extension",
+            "add",
+            "other",
+            "--homepage",
+            "javascript:alert(1)",
+        ],
     ] {
         vendor.run(words).ends(2).says(&["https://"]);
     }
