@@ -161,17 +161,6 @@ pub fn next_number(store: &Store) -> Result<u64, StoreError> {
     Ok(last.unwrap_or(0).saturating_add(1))
 }
 
-/// Whether a transaction has its record.
-///
-/// # Errors
-/// When the history can not be looked at.
-pub fn is_recorded(store: &Store, number: u64) -> Result<bool, StoreError> {
-    Ok(match store.base().existing_subdir("history")? {
-        Some(directory) => directory.kind(&file(number))?.is_some(),
-        None => false,
-    })
-}
-
 /// Reads the history.
 ///
 /// # Errors

@@ -271,6 +271,13 @@ fn the_proxy_of_the_settings_is_asked_and_a_wrong_one_is_named() {
     assert_eq!(proxy.requests()[0].target, "http://catalog.invalid/doc");
     let error = Fetcher::new(&settings("::".to_owned()), Network::Online).unwrap_err();
     assert!(matches!(error, FetchError::Proxy { .. }), "{error:?}");
+    let wrong = "http://user:hunter2@proxy.invalid:99999".to_owned();
+    let error = Fetcher::new(&settings(wrong), Network::Online).unwrap_err();
+    assert!(error.to_string().contains("proxy.invalid:99999"), "{error}");
+    assert!(
+        !format!("{error} {error:?}").contains("hunter2"),
+        "{error:?}"
+    );
 }
 
 /// Reads all of a body that begins at `resume`.

@@ -7,17 +7,19 @@
 //! - After a merge it is checked that what should be merged is: the loop device behind it is *our store file*, by device
 //!   and inode. When it is not, all links are put back and merged, then the changes are tried one extension at a time:
 //!   what fails alone is quarantined, the rest is committed.
+//! - What is quarantined is on the extension's skip list before the journal ends, so that no later run merges it again.
 //! - Only a [`StagedImage`] can be linked.
 //!
-//! What it does not do: take the lock ([`Store::lock`], the caller holds it), decide what to link, or remember a
-//! quarantine beyond the history: the caller writes it into the desired state.
+//! What it does not do: take the lock ([`Store::lock`], the caller holds it), or decide what to link.
 
 mod check;
 mod links;
+mod quarantine;
 mod recover;
 mod run;
 mod settle;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -27,10 +29,11 @@ use sysext_formats::time::UtcTime;
 pub use self::check::running;
 use self::links::{Held, LinkDirectory};
 pub use self::links::{LinkKind, LinkState, links};
+pub use self::quarantine::NotSkipped;
 pub use self::recover::{Recovered, recover};
 use self::run::{Run, Step};
 pub use self::settle::{Settled, settle};
-use crate::config::{Activation, RefreshPolicy};
+use crate::config::{Activation, Extension, RefreshPolicy};
 use crate::history::{self, Changed, Quarantined};
 use crate::journal::{Change, Journal, root_id};
 use crate::root::Root;
@@ -47,6 +50,8 @@ pub struct Site<'a> {
     pub store: &'a Store,
     /// Which of its directories holds the links.
     pub activation: Activation,
+    /// The extensions that are configured, with what each skips already.
+    pub extensions: &'a BTreeMap<ExtensionName, Extension>,
     /// Who merges.
     pub systemd: &'a dyn Merger,
     /// The time, for the record.
@@ -82,6 +87,9 @@ pub struct Applied {
     pub unchanged: Vec<ExtensionName>,
     /// Changes that were put back, because systemd could not merge them.
     pub quarantined: Vec<Quarantined>,
+    /// Quarantined versions that could not be put on the skip list.
+    #[serde(skip)]
+    pub not_skipped: Vec<NotSkipped>,
     /// Changes that were not made, because something of that name is not ours.
     pub foreign: Vec<Foreign>,
     /// Links that have no effect, because something of that name comes earlier in systemd's search path.

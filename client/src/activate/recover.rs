@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use sysext_formats::name::ExtensionName;
 
 use super::links::{Held, LinkDirectory};
+use super::quarantine::{self, NotSkipped};
 use super::{ActivateError, Site};
-use crate::history::{Changed, ImageRef, Transaction};
+use crate::history::{Changed, ImageRef, Quarantined, Transaction};
 use crate::journal::{Change, Found, Journal, Phase};
 use crate::store::{LinkTarget, parse_link};
 
@@ -31,6 +32,10 @@ pub enum Recovered {
     Finished {
         /// The transaction's number.
         transaction: u64,
+        /// What systemd could not merge; it is on skip lists now.
+        quarantined: Vec<Quarantined>,
+        /// What of it could not be put there.
+        not_skipped: Vec<NotSkipped>,
     },
     /// The journal can not be read; the links are as they are.
     SetAside {
@@ -111,13 +116,15 @@ fn finish(site: &Site<'_>, journal: &Journal) -> Result<Recovered, ActivateError
         .map(|change| changed(site, change))
         .collect();
     let number = journal.transaction;
-    // A record that is there already says more: what was quarantined.
-    if !crate::history::is_recorded(site.store, number)? {
-        Transaction::new(number, journal.root.clone(), journal.time, changes).record(site.store)?;
-    }
+    let mut transaction = Transaction::new(number, journal.root.clone(), journal.time, changes);
+    transaction.quarantined.clone_from(&journal.quarantined);
+    transaction.record(site.store)?;
+    let not_skipped = quarantine::skip_all(site, &journal.quarantined);
     journal.remove(site.store)?;
     Ok(Recovered::Finished {
         transaction: number,
+        quarantined: journal.quarantined.clone(),
+        not_skipped,
     })
 }
 

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::check;
 use super::links::{LinkDirectory, LinkKind, links};
-use super::{ActivateError, Applied, Merge, Site, Switch};
+use super::{ActivateError, Applied, Merge, Site, Switch, check, quarantine};
 use crate::history::{Changed, ImageRef, Quarantined, Transaction};
 use crate::journal::{Change, Journal, Phase};
 use crate::stage::StagedImage;
@@ -53,7 +52,7 @@ impl Run<'_> {
         if let [only] = all.as_slice()
             && self.site.systemd.merged().is_ok_and(|now| now == *before)
         {
-            quarantine(only, failure, applied);
+            put_in_quarantine(only, failure, applied);
             return Ok(Vec::new());
         }
         let mut good: Vec<&Step<'_>> = Vec::new();
@@ -66,7 +65,7 @@ impl Run<'_> {
                 Ok(()) => good = trial,
                 Err(failure) => {
                     self.restore(&[step], &good, &failure)?;
-                    quarantine(step, failure, applied);
+                    put_in_quarantine(step, failure, applied);
                 }
             }
         }
@@ -80,10 +79,9 @@ impl Run<'_> {
                 .directory
                 .set(&step.change.name, step.change.to.as_deref())
             {
-                let done = steps.get(..index).unwrap_or_default();
-                self.put_back(done, &error.to_string())?;
-                self.put_back(good, &error.to_string())?;
-                self.journal.remove(self.site.store)?;
+                let cause = error.to_string();
+                self.put_back(steps.get(..index).unwrap_or_default(), &cause)?;
+                self.abandon(good, &cause)?;
                 return Err(error.into());
             }
         }
@@ -110,9 +108,23 @@ impl Run<'_> {
         let Err(source) = self.site.systemd.refresh() else {
             return Ok(());
         };
-        self.put_back(good, cause)?;
-        self.journal.remove(self.site.store)?;
+        self.abandon(good, cause)?;
         Err(ActivateError::CanNotMerge {
+            with_new: cause.to_owned(),
+            source,
+        })
+    }
+
+    /// Puts back what was merged one by one, so that what is merged agrees with the links, and ends the journal.
+    fn abandon(&self, good: &[&Step<'_>], cause: &str) -> Result<(), ActivateError> {
+        self.put_back(good, cause)?;
+        let merged = if good.is_empty() {
+            Ok(())
+        } else {
+            self.site.systemd.refresh()
+        };
+        self.journal.remove(self.site.store)?;
+        merged.map_err(|source| ActivateError::CanNotMerge {
             with_new: cause.to_owned(),
             source,
         })
@@ -162,6 +174,7 @@ impl Run<'_> {
         let mut done = self.journal.clone();
         done.changes = steps.iter().map(|step| step.change.clone()).collect();
         done.phase = Phase::Done;
+        done.quarantined.clone_from(&applied.quarantined);
         if let Err(error) = done.write(store) {
             return Err(self.not_written_down(steps, error));
         }
@@ -184,6 +197,7 @@ impl Run<'_> {
         if !steps.is_empty() || !applied.quarantined.is_empty() {
             record(self.site, &self.journal, applied).map_err(ActivateError::NotRecorded)?;
         }
+        applied.not_skipped = quarantine::skip_all(self.site, &applied.quarantined);
         self.journal
             .remove(store)
             .map_err(ActivateError::NotRecorded)
@@ -217,7 +231,7 @@ fn record(site: &Site<'_>, journal: &Journal, applied: &mut Applied) -> Result<(
     Ok(())
 }
 
-fn quarantine(step: &Step<'_>, reason: String, applied: &mut Applied) {
+fn put_in_quarantine(step: &Step<'_>, reason: String, applied: &mut Applied) {
     let image = step.switch.to.as_ref();
     applied.quarantined.push(Quarantined {
         name: step.change.name.clone(),

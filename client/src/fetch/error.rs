@@ -29,7 +29,7 @@ pub enum FetchError {
     /// The proxy in the settings.
     #[error("proxy = {proxy:?} is not the URL of a proxy")]
     Proxy {
-        /// What stands there.
+        /// What stands there, without a password.
         proxy: String,
         /// Why.
         source: reqwest::Error,

@@ -33,7 +33,10 @@ pub(super) fn proxy(text: &str) -> Result<Option<Proxy>, FetchError> {
         return Ok(None);
     }
     let proxy = Proxy::all(text).map_err(|source| FetchError::Proxy {
-        proxy: text.to_owned(),
+        // A text that is no URL is not known to have its password where a URL has it: all before the host is left out.
+        proxy: text
+            .rsplit_once('@')
+            .map_or_else(|| text.to_owned(), |(_, host)| format!("…@{host}")),
         source,
     })?;
     Ok(Some(proxy.no_proxy(reqwest::NoProxy::from_env())))

@@ -18,6 +18,7 @@ use sysext_formats::name::ExtensionName;
 use sysext_formats::time::UtcTime;
 
 use crate::config::Activation;
+use crate::history::Quarantined;
 use crate::root::{DIRECTORY_MODE, Root};
 use crate::store::{FILE_MODE, Store, StoreError};
 
@@ -66,6 +67,9 @@ pub struct Journal {
     pub phase: Phase,
     /// The links.
     pub changes: Vec<Change>,
+    /// What systemd could not merge, and is to go on skip lists: known once all is done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<Quarantined>,
 }
 
 /// A journal that was found.
@@ -103,6 +107,7 @@ impl Journal {
             merge: false,
             phase: Phase::Switching,
             changes,
+            quarantined: Vec::new(),
         }
     }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use sysext_formats::name::ExtensionName;
 
 use super::{Caller, Outcome, Staged, shadowed};
-use crate::activate::{self, Applied};
-use crate::config::{self, Apply, RefreshPolicy};
+use crate::activate::{self, Applied, NotSkipped};
+use crate::config::{Apply, RefreshPolicy};
 use crate::failure::{Failure, Kind};
 use crate::plan::{Plan, Problem};
 use crate::session::Session;
@@ -24,7 +24,7 @@ pub fn activate(session: &Session, staged: Staged, caller: Caller) -> Result<Out
         restored,
     } = staged;
     let systemd = Systemd::detect(&session.root);
-    let applied = if switches.is_empty() {
+    let mut applied = if switches.is_empty() {
         Applied::default()
     } else {
         activate::apply(
@@ -33,27 +33,11 @@ pub fn activate(session: &Session, staged: Staged, caller: Caller) -> Result<Out
             merge_policy(session, &names, caller),
         )?
     };
+    plan.problems
+        .extend(applied.not_skipped.drain(..).map(not_skipped));
     for quarantined in &applied.quarantined {
         let name = &quarantined.name;
-        let version = quarantined.version.as_ref();
-        if let (Some(extension), Some(version)) = (session.config.extensions.get(name), version) {
-            let skipped =
-                config::edit::skip(&session.root, extension, version, &quarantined.reason);
-            // The links hold by now: a failure here is told beside them, not in their place.
-            plan.problems.extend(skipped.err().map(|error| {
-                let failure = Failure::from(error);
-                Problem {
-                    name: Some(name.clone()),
-                    kind: failure.kind,
-                    message: format!(
-                        "{name} {version} could not be noted as one to skip: {}",
-                        failure.messages.join(": ")
-                    ),
-                    hint: failure.hints.into_iter().next(),
-                }
-            }));
-        }
-        let what = version.map_or_else(
+        let what = quarantined.version.as_ref().map_or_else(
             || format!("{name} could not be unlinked"),
             |version| format!("{name} {version} did not merge"),
         );
@@ -103,6 +87,25 @@ pub fn activate(session: &Session, staged: Staged, caller: Caller) -> Result<Out
         problems: plan.problems,
         merge: applied.merge,
     })
+}
+
+/// The links hold: that the list could not be written is told beside them.
+fn not_skipped(skip: NotSkipped) -> Problem {
+    let NotSkipped {
+        name,
+        version,
+        error,
+    } = skip;
+    let failure = Failure::from(error);
+    Problem {
+        message: format!(
+            "{name} {version} could not be noted as one to skip: {}",
+            failure.messages.join(": ")
+        ),
+        name: Some(name),
+        kind: failure.kind,
+        hint: failure.hints.into_iter().next(),
+    }
 }
 
 /// After a live merge: units are read again, and those restarted that the admin named for an image that changed.

@@ -117,6 +117,9 @@ impl Session {
         let systemd = Systemd::detect(&session.root);
         let recovered = activate::recover(&session.site(&systemd)?)?;
         recovery::say(ui, &recovered);
+        if recovery::wrote_configuration(&recovered) {
+            session.config = Config::load(&session.root)?;
+        }
         Ok(session)
     }
 
@@ -139,6 +142,7 @@ impl Session {
             root: &self.root,
             store: self.store()?,
             activation: self.activation,
+            extensions: &self.config.extensions,
             systemd,
             now: self.now,
         })

@@ -2,15 +2,43 @@
 
 use sysext_formats::name::ExtensionName;
 
-use crate::activate::Recovered;
+use crate::activate::{NotSkipped, Recovered};
+use crate::history::Quarantined;
 use crate::ui::Ui;
+
+/// Whether the configuration was changed, and has to be read again.
+pub(super) fn wrote_configuration(recovered: &Recovered) -> bool {
+    matches!(recovered, Recovered::Finished { quarantined, .. } if !quarantined.is_empty())
+}
 
 /// Says what became of a run that was interrupted.
 pub(super) fn say(ui: Ui, recovered: &Recovered) {
     match recovered {
         Recovered::Nothing => {}
-        Recovered::Finished { .. } => ui
-            .warn("an earlier run was interrupted after its work was done; it is written down now"),
+        Recovered::Finished {
+            quarantined,
+            not_skipped,
+            ..
+        } => {
+            ui.warn(
+                "an earlier run was interrupted after its work was done; it is written down now",
+            );
+            for Quarantined { name, version, .. } in quarantined {
+                if let Some(version) = version {
+                    ui.warn(format_args!("{name} {version} did not merge then"));
+                }
+            }
+            for NotSkipped {
+                name,
+                version,
+                error,
+            } in not_skipped
+            {
+                ui.warn(format_args!(
+                    "{name} {version} could not be noted as one to skip: {error}"
+                ));
+            }
+        }
         Recovered::Undone {
             links,
             left,

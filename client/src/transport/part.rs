@@ -19,6 +19,8 @@ use sysext_formats::name::FileName;
 use crate::fetch::ResumePoint;
 use crate::store::{FILE_MODE, Store, StoreError, hash_rest, io_error};
 
+/// Nobody else may open a part, and so hold its lock; in the store it gets the permissions of an image.
+const PART_MODE: u32 = 0o600;
 /// Bytes of a validator: an ETag or a date.
 const MAX_VALIDATOR: u64 = 1 << 10;
 /// How long to wait for another process that fetches the same file.
@@ -178,7 +180,7 @@ fn locked(dir: &Dir, name: &str) -> Result<File, StoreError> {
     let failed = |error: io::Error| io_error("locking", path.clone(), error);
     let start = Instant::now();
     loop {
-        let file = dir.append(name, FILE_MODE)?;
+        let file = dir.append(name, PART_MODE)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
                 let mine = file.metadata().map_err(failed)?;

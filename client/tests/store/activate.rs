@@ -11,7 +11,7 @@ use sysext_fetch::activate::{
     ActivateError, LinkKind, Merge, Recovered, Site, Switch, apply, links, recover,
 };
 use sysext_fetch::config::{Activation, RefreshPolicy};
-use sysext_fetch::history;
+use sysext_fetch::history::{self, Quarantined};
 use sysext_fetch::journal::{Change, Journal, Phase, RootId, root_id};
 use sysext_fetch::root::Root;
 use sysext_fetch::stage::StagedImage;
@@ -30,7 +30,11 @@ pub(crate) struct Rules<'a> {
     left_out: RefCell<Vec<&'static str>>,
     merged: RefCell<BTreeMap<String, PathBuf>>,
     refreshes: Cell<u32>,
+    /// What somebody else does to the links directory after which merge.
+    meanwhile: Cell<Option<Meanwhile>>,
 }
+
+type Meanwhile = (u32, fn(&Path));
 
 impl<'a> Rules<'a> {
     pub(crate) fn new(host: &'a Host) -> Self {
@@ -40,6 +44,7 @@ impl<'a> Rules<'a> {
             left_out: RefCell::default(),
             merged: RefCell::default(),
             refreshes: Cell::new(0),
+            meanwhile: Cell::new(None),
         }
     }
 }
@@ -55,7 +60,9 @@ impl Merger for Rules<'_> {
         let mut merged = BTreeMap::new();
         let directory = self.host.root.links(Activation::Etc);
         for link in crate::host::list(&directory) {
-            let target = std::fs::read_link(directory.join(&link)).unwrap();
+            let Ok(target) = std::fs::read_link(directory.join(&link)) else {
+                continue;
+            };
             let name = link.strip_suffix(".raw").unwrap_or(&link).to_owned();
             let path = self.host.root.path(target.to_str().unwrap());
             if self.bad.borrow().contains(&name.as_str()) {
@@ -70,6 +77,11 @@ impl Merger for Rules<'_> {
             }
         }
         *self.merged.borrow_mut() = merged;
+        if let Some((after, act)) = self.meanwhile.get()
+            && after == self.refreshes.get()
+        {
+            act(&directory);
+        }
         Ok(())
     }
 
@@ -112,6 +124,7 @@ impl Host {
             root: &self.root,
             store: &self.store,
             activation: Activation::Etc,
+            extensions: &self.extensions,
             systemd,
             now: "2026-05-01T00:00:00Z".parse().unwrap(),
         }
@@ -229,7 +242,8 @@ fn a_merge_is_asked_for_as_the_policy_says() {
 
 #[test]
 fn what_fails_alone_is_quarantined_and_the_rest_is_committed() {
-    let host = Host::new();
+    let mut host = Host::new();
+    host.configure(&["a", "b", "d"]);
     let systemd = Rules::new(&host);
     let site = host.site(&systemd);
     let old = host.image("b", "1");
@@ -263,6 +277,34 @@ fn what_fails_alone_is_quarantined_and_the_rest_is_committed() {
     assert_eq!(names, ["b.raw", "d.raw"]);
     let history = history::read(&host.store).unwrap();
     assert_eq!(history.transactions[1].quarantined, applied.quarantined);
+    assert_eq!(host.list("journal"), [""; 0]);
+    assert_eq!(host.skipped("a"), ["2"]);
+    assert_eq!(host.skipped("b"), [""; 0]);
+    // Not configured: there is no list to be on.
+    assert!(applied.not_skipped.is_empty(), "{applied:?}");
+}
+
+#[test]
+fn what_was_merged_one_by_one_goes_back_when_a_later_link_fails() {
+    let host = Host::new();
+    let systemd = Rules::new(&host);
+    let site = host.site(&systemd);
+    let old = host.image("a", "1");
+    apply(&site, &[switch("a", Some(&old))], RefreshPolicy::Always).unwrap();
+    let before = (host.links(), systemd.merged.borrow().clone());
+    systemd.bad.borrow_mut().push("c");
+    let new: Vec<_> = ["a", "b", "c"].map(|name| host.image(name, "2")).into();
+    let switches: Vec<_> = new
+        .iter()
+        .map(|image| switch(image.stored().extension.as_str(), Some(image)))
+        .collect();
+    // All at once, back again, then a alone: the link of b can not be made after that.
+    let block = |links: &Path| std::fs::create_dir(links.join("b.raw")).unwrap();
+    systemd.meanwhile.set(Some((4, block)));
+    let error = apply(&site, &switches, RefreshPolicy::Always).unwrap_err();
+    assert!(matches!(error, ActivateError::Store(_)), "{error:?}");
+    std::fs::remove_dir(host.scratch.path("etc/extensions/b.raw")).unwrap();
+    assert_eq!((host.links(), systemd.merged.borrow().clone()), before);
     assert_eq!(host.list("journal"), [""; 0]);
 }
 
@@ -499,7 +541,8 @@ fn killed_at_any_point_the_links_are_put_back_or_the_record_is_written() {
 
 #[test]
 fn a_run_that_was_killed_before_its_record_is_finished() {
-    let host = Host::new();
+    let mut host = Host::new();
+    host.configure(&["a", "bad"]);
     let systemd = Rules::new(&host);
     let site = host.site(&systemd);
     let image = host.image("a", "1");
@@ -517,16 +560,25 @@ fn a_run_that_was_killed_before_its_record_is_finished() {
         vec![change],
     );
     journal.phase = Phase::Done;
+    let quarantined = Quarantined {
+        name: "bad".parse().unwrap(),
+        version: Some("7".parse().unwrap()),
+        reason: "it can not be mounted".to_owned(),
+    };
+    journal.quarantined.push(quarantined.clone());
     journal.write(&host.store).unwrap();
-    assert!(matches!(
-        recover(&site).unwrap(),
-        Recovered::Finished { transaction: 2 }
-    ));
+    let recovered = recover(&site).unwrap();
+    assert!(
+        matches!(recovered, Recovered::Finished { transaction: 2, .. }),
+        "{recovered:?}"
+    );
+    assert_eq!(host.skipped("bad"), ["7"]);
     let history = history::read(&host.store).unwrap();
     assert_eq!(
         history.transactions[1].changes,
         history.transactions[0].changes
     );
+    assert_eq!(history.transactions[1].quarantined, [quarantined]);
     assert_eq!(host.links().len(), 1);
 }
 

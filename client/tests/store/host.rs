@@ -1,10 +1,11 @@
 //! A host with a store, and a server with images: what the stories of this folder are told with.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sysext_fetch::config::Settings;
+use sysext_fetch::config::{Config, Extension, Settings};
 use sysext_fetch::fetch::{Fetcher, Network, Patience};
 use sysext_fetch::root::Root;
 use sysext_fetch::stage::{StageError, StagedImage, Wanted, stage};
@@ -12,6 +13,7 @@ use sysext_fetch::store::Store;
 use sysext_fetch::transport::Silent;
 use sysext_formats::catalog::Image;
 use sysext_formats::digest::Sha256Digest;
+use sysext_formats::name::ExtensionName;
 use test_repos::fault_server::FaultServer;
 use test_repos::image::ImageSpec;
 use test_repos::scratch::ScratchHost;
@@ -21,6 +23,7 @@ pub(crate) struct Host {
     pub(crate) scratch: ScratchHost,
     pub(crate) root: Root,
     pub(crate) store: Store,
+    pub(crate) extensions: BTreeMap<ExtensionName, Extension>,
     pub(crate) server: FaultServer,
     pub(crate) fetcher: Fetcher,
     pub(crate) bases: Vec<Url>,
@@ -59,10 +62,34 @@ impl Host {
             scratch,
             root,
             store,
+            extensions: BTreeMap::new(),
             server,
             fetcher,
             bases,
         }
+    }
+
+    /// Wants these extensions, and knows what is configured.
+    pub(crate) fn configure(&mut self, names: &[&str]) {
+        let directory = self.scratch.path("etc/sysext-fetch/extensions.d");
+        std::fs::create_dir_all(&directory).unwrap();
+        for name in names {
+            std::fs::write(directory.join(format!("{name}.toml")), "enabled = true\n").unwrap();
+        }
+        self.extensions = Config::load(&self.root).unwrap().extensions;
+    }
+
+    /// The versions that the configuration says not to choose.
+    pub(crate) fn skipped(&self, name: &str) -> Vec<String> {
+        let config = Config::load(&self.root).unwrap();
+        assert!(config.problems.is_empty(), "{:?}", config.problems);
+        let extension = config.extensions.get(name).unwrap();
+        extension
+            .wish
+            .skip
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// Serves an image as it is.

@@ -44,13 +44,7 @@ fn is_allowed() -> bool {
 }
 
 fn site<'a>(host: &'a Host, systemd: &'a Systemd) -> Site<'a> {
-    Site {
-        root: &host.root,
-        store: &host.store,
-        activation: Activation::Etc,
-        systemd,
-        now: "2026-05-01T00:00:00Z".parse().unwrap(),
-    }
+    host.site(systemd)
 }
 
 fn staged(host: &Host, spec: &ImageSpec) -> StagedImage {
