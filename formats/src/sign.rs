@@ -6,6 +6,7 @@
 //!   ASCII, so that every canonical JSON encoder in the world agrees on what was signed.
 
 mod document;
+mod encryption;
 
 use std::fmt;
 
@@ -59,6 +60,11 @@ pub enum KeyFileError {
     /// Encrypted, and no passphrase was given.
     #[error("it is encrypted and needs a passphrase")]
     NeedsPassphrase,
+    /// Encrypted in a way that is not read here, or would not be in bounded time and memory.
+    #[error(
+        "its encryption can not be read: {0}; `openssl pkcs8 -topk8 -scrypt` writes one that can"
+    )]
+    Encryption(String),
     /// Another passphrase, or a damaged file.
     #[error("the passphrase is wrong, or the file is damaged")]
     WrongPassphrase,
@@ -107,11 +113,7 @@ impl SecretKey {
             PrivateKeyInfoRef::PEM_LABEL => &document,
             EncryptedPrivateKeyInfoRef::PEM_LABEL => {
                 let passphrase = passphrase.ok_or(KeyFileError::NeedsPassphrase)?;
-                let encrypted = EncryptedPrivateKeyInfoRef::from_der(document.as_bytes())
-                    .map_err(|_| KeyFileError::WrongPassphrase)?;
-                decrypted = encrypted
-                    .decrypt(passphrase)
-                    .map_err(|_| KeyFileError::WrongPassphrase)?;
+                decrypted = encryption::decrypt(document.as_bytes(), passphrase)?;
                 &decrypted
             }
             other => return Err(KeyFileError::Label(other.to_owned())),
