@@ -1,7 +1,7 @@
 //! Decrypting PKCS#8 (RFC 5958, PBES2 of RFC 8018), with a bound on what deriving the key may cost.
 //!
 //! The file says how much work and memory its passphrase takes, and `pkcs5` does as it is told, up to terabytes; a cost of
-//! zero makes it panic. A damaged file is to end in an error.
+//! zero makes it panic (pkcs5 0.8.1). A damaged file is to end in an error.
 
 use pkcs8::der::{Decode as _, SecretDocument};
 use pkcs8::pkcs5::EncryptionScheme;
