@@ -52,6 +52,8 @@ impl FromStr for UtcTime {
             4 | 7 => byte == b'-',
             10 => byte == b'T',
             13 | 16 => byte == b':',
+            // A leap second could not be written again as it was read: no time of a calendar without them has it.
+            17 => byte.is_ascii_digit() && byte < b'6',
             19 => byte == b'Z',
             _ => byte.is_ascii_digit(),
         };
@@ -105,6 +107,7 @@ mod tests {
             "2027-05-22T00:00:00",
             "2027-05-22T00:00:00+00:00",
             "2027-13-22T00:00:00Z",
+            "2016-12-31T23:59:60Z",
             "2027-05-22t00:00:00z",
             "2027-05-22T00:00:00.5Z",
             "２027-05-22T00:00:0Z",
