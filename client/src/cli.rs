@@ -69,6 +69,14 @@ enum Command {
     Disable(cmd::enable::Disable),
     /// Change what is wanted of an extension
     Set(cmd::set::Set),
+    /// Stay at the linked image, whatever the catalogs offer
+    Hold(cmd::hold::Hold),
+    /// Follow the catalogs again
+    Unhold(cmd::hold::Unhold),
+    /// Exclude versions of an extension
+    Skip(cmd::skip::Skip),
+    /// Let excluded versions be chosen again
+    Unskip(cmd::skip::Unskip),
     /// Make the host what the configuration says: refresh, fetch, link, merge
     Update(cmd::update::Update),
     /// Say what 'update' would do
@@ -77,6 +85,10 @@ enum Command {
     Why(cmd::why::Why),
     /// Show what runs, what is linked and what waits
     Status(cmd::status::Status),
+    /// Show what was changed, and when
+    History(cmd::history::History),
+    /// Put back what was linked before
+    Rollback(cmd::rollback::Rollback),
     /// Compare the store with what the catalogs signed
     Verify(cmd::verify::Verify),
     /// Install and enable units on a host without the package
@@ -166,10 +178,16 @@ fn dispatch(global: &Global, ui: Ui, command: Option<Command>) -> Result<ExitCod
         Command::Enable(command) => command.run(global, ui),
         Command::Disable(command) => command.run(global, ui),
         Command::Set(command) => command.run(global, ui),
+        Command::Hold(command) => command.run(global, ui),
+        Command::Unhold(command) => command.run(global, ui),
+        Command::Skip(command) => command.run(global, ui),
+        Command::Unskip(command) => command.run(global, ui),
         Command::Update(command) => command.run(global, ui),
         Command::Check(command) => command.run(global, ui),
         Command::Why(command) => command.run(global, ui),
         Command::Status(command) => command.run(global, ui),
+        Command::History(command) => command.run(global, ui),
+        Command::Rollback(command) => command.run(global, ui),
         Command::Verify(command) => command.run(global, ui),
         Command::Setup(command) => command.run(global, ui),
         Command::Completions(command) => command.run(ui),

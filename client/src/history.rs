@@ -23,6 +23,19 @@ const SCHEMA: u64 = 1;
 /// Bytes of a record.
 const MAX_LENGTH: u64 = 16 << 20;
 
+/// What links were changed for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// To make the host what its configuration says.
+    #[default]
+    Change,
+    /// To put back what was there before.
+    Rollback,
+    /// To fit the root that booted.
+    Boot,
+}
+
 /// One change of links.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transaction {
@@ -33,6 +46,9 @@ pub struct Transaction {
     pub root: RootId,
     /// When.
     pub time: UtcTime,
+    /// What for.
+    #[serde(default)]
+    pub cause: Cause,
     /// What changed, by name.
     pub changes: Vec<Changed>,
     /// What was put back, because it could not be merged.
@@ -125,6 +141,7 @@ impl Transaction {
             number,
             root,
             time,
+            cause: Cause::default(),
             changes,
             quarantined: Vec::new(),
         }

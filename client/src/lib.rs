@@ -7,7 +7,8 @@
 //! - [`fetch`], [`metadata_store`] and [`refresh`] make fresh catalogs of bytes; [`select`] and [`plan`] decide, without
 //!   I/O; [`transport`] and [`stage`] bring images into the [`store`]; [`activate`] switches links, with a [`journal`],
 //!   and makes [`systemd`] merge.
-//! - [`session`] is what every command starts from; [`reconcile`] is the way from what is wanted to what is linked.
+//! - [`session`] is what every command starts from; [`reconcile`] is the way from what is wanted to what is linked,
+//!   [`rollback`] from the [`history`] to what was.
 //! - [`cmd`] has one file per subcommand. [`failure`] maps errors to hints and exit codes, [`ui`] talks.
 
 pub mod activate;
@@ -23,6 +24,7 @@ pub mod metadata_store;
 pub mod plan;
 pub mod reconcile;
 pub mod refresh;
+pub mod rollback;
 pub mod root;
 pub mod select;
 pub mod session;

@@ -16,6 +16,7 @@ use sysext_formats::version::Version;
 
 use crate::failure::Kind;
 use crate::select::{Decision, Linked, Selection};
+use crate::store::StoredImage;
 
 /// A plan.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -108,6 +109,8 @@ pub enum UnlinkReason {
     NotWanted,
     /// It does not fit this root, and neither does anything else.
     Unfit,
+    /// It was not linked at the time that is gone back to.
+    NotLinkedThen,
 }
 
 impl Plan {
@@ -213,12 +216,32 @@ impl Plan {
         }
     }
 
+    /// Adds an image of the store that is linked again.
+    pub fn put_back(&mut self, image: &StoredImage, from: Option<&StoredImage>) {
+        let (old, new) = (from.map(|from| &from.custom), &image.custom);
+        self.steps.push(Step {
+            name: image.extension.clone(),
+            action: action(old, new),
+            from: old.map(|old| old.version.clone()),
+            to: Some(new.version.clone()),
+            catalog: Some(image.catalog.clone()),
+            fetch: 0,
+            new_units: added(old, new, |custom| &custom.image.units),
+            new_setuid: added(old, new, |custom| &custom.image.setuid),
+            fixes: Vec::new(),
+            notes: None,
+            reason: None,
+            image: None,
+        });
+    }
+
     /// Adds the end of a link.
     pub fn unlink(&mut self, name: &ExtensionName, from: Option<&Version>, reason: UnlinkReason) {
         let reason = match reason {
             UnlinkReason::Disabled => "it is disabled",
             UnlinkReason::NotWanted => "nothing asks for it any more",
             UnlinkReason::Unfit => "it does not fit this system",
+            UnlinkReason::NotLinkedThen => "it was not linked then",
         };
         self.steps.push(Step {
             name: name.clone(),
@@ -246,15 +269,9 @@ fn take(
     reason: Option<String>,
 ) -> Step {
     let old = linked.map(|linked| linked.custom);
-    let action = match old {
-        None => Action::Install,
-        Some(old) if image.version > old.version => Action::Update,
-        Some(old) if image.version < old.version => Action::Downgrade,
-        Some(_) => Action::Replace,
-    };
     Step {
         name: name.clone(),
-        action,
+        action: action(old, image),
         from: old.map(|old| old.version.clone()),
         to: Some(image.version.clone()),
         catalog: Some(catalog.clone()),
@@ -265,6 +282,15 @@ fn take(
         notes: notes(image),
         reason,
         image: Some(image.clone()),
+    }
+}
+
+fn action(old: Option<&Custom>, new: &Custom) -> Action {
+    match old {
+        None => Action::Install,
+        Some(old) if new.version > old.version => Action::Update,
+        Some(old) if new.version < old.version => Action::Downgrade,
+        Some(_) => Action::Replace,
     }
 }
 

@@ -278,10 +278,10 @@ fn skipped_versions_keep_their_reasons() {
             .collect::<Vec<_>>()
     };
     assert_eq!(skipped(&extension()), ["1.0", "1.2", "1.3"]);
-    assert!(unskip(&root, &extension(), Some(&"1.2".parse().unwrap())).unwrap());
+    assert!(unskip(&root, &extension(), &["1.2".parse().unwrap()]).unwrap());
     assert_eq!(skipped(&extension()), ["1.0", "1.3"]);
-    assert!(unskip(&root, &extension(), None).unwrap());
-    assert!(!unskip(&root, &extension(), None).unwrap());
+    assert!(unskip(&root, &extension(), &[]).unwrap());
+    assert!(!unskip(&root, &extension(), &[]).unwrap());
     assert!(extension().wish.skip.is_empty());
 }
 

@@ -34,7 +34,7 @@ pub use self::recover::{Recovered, recover};
 use self::run::{Run, Step};
 pub use self::settle::{Settled, settle};
 use crate::config::{Activation, Extension, RefreshPolicy};
-use crate::history::{self, Changed, Quarantined};
+use crate::history::{self, Cause, Changed, Quarantined};
 use crate::journal::{Change, Journal, root_id};
 use crate::root::Root;
 use crate::stage::StagedImage;
@@ -56,6 +56,8 @@ pub struct Site<'a> {
     pub systemd: &'a dyn Merger,
     /// The time, for the record.
     pub now: UtcTime,
+    /// What links are changed for, for the record.
+    pub cause: Cause,
 }
 
 impl std::fmt::Debug for Site<'_> {
@@ -204,6 +206,7 @@ pub fn apply(
         merged_before,
         journal: journal(site, &steps)?,
     };
+    run.journal.cause = site.cause;
     run.journal.merge = run.merged_before.is_some();
     run.journal.write(site.store)?;
     let committed = run.all_or_each(&steps, &mut applied)?;

@@ -117,6 +117,7 @@ fn finish(site: &Site<'_>, journal: &Journal) -> Result<Recovered, ActivateError
         .collect();
     let number = journal.transaction;
     let mut transaction = Transaction::new(number, journal.root.clone(), journal.time, changes);
+    transaction.cause = journal.cause;
     transaction.quarantined.clone_from(&journal.quarantined);
     transaction.record(site.store)?;
     let not_skipped = quarantine::skip_all(site, &journal.quarantined);

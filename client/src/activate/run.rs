@@ -225,6 +225,7 @@ fn record(site: &Site<'_>, journal: &Journal, applied: &mut Applied) -> Result<(
         journal.time,
         applied.changed.clone(),
     );
+    transaction.cause = journal.cause;
     transaction.quarantined.clone_from(&applied.quarantined);
     transaction.record(site.store)?;
     applied.transaction = Some(number);

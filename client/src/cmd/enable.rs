@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use sysext_formats::name::ExtensionName;
 
-use super::set::change;
+use super::edit::{Edit, change};
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::ui::Ui;
@@ -37,7 +37,7 @@ impl Enable {
             ui,
             "enable",
             &self.names,
-            &[("enabled", true.into())],
+            &Edit::value("enabled", true),
         )
     }
 }
@@ -53,7 +53,7 @@ impl Disable {
             ui,
             "disable",
             &self.names,
-            &[("enabled", false.into())],
+            &Edit::value("enabled", false),
         )
     }
 }

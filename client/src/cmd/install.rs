@@ -108,7 +108,8 @@ impl Install {
             if let (Some(extension), Some(VersionConstraint::Exactly(version))) =
                 (before.get(name), &edit.version)
             {
-                written |= config::edit::unskip(&session.root, extension, Some(version))?;
+                written |=
+                    config::edit::unskip(&session.root, extension, std::slice::from_ref(version))?;
             }
         }
         let outcome = reconcile::activate(&session, staged, Caller::Person)?;
@@ -145,7 +146,7 @@ impl Install {
         }
         self.from
             .iter()
-            .try_for_each(|id| super::set::known_catalog(session, id))
+            .try_for_each(|id| super::edit::known_catalog(session, id))
     }
 
     /// A version that was asked for by name must be what comes of it: a hold must not turn it into a surprise later.

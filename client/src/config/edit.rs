@@ -16,7 +16,7 @@ use sysext_formats::catalog::Descriptor;
 use sysext_formats::name::{CatalogId, ExtensionName, NamePattern};
 use toml_edit::{Array, DocumentMut, Item, Value};
 
-pub use self::skip::{skip, unskip};
+pub use self::skip::{skip, skip_all, unskip};
 use super::ConfigError;
 use super::files::{Files, Layer, Layers, MAX_FILE};
 use super::load::{CATALOGS, EXTENSIONS, table};

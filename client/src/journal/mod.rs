@@ -18,7 +18,7 @@ use sysext_formats::name::ExtensionName;
 use sysext_formats::time::UtcTime;
 
 use crate::config::Activation;
-use crate::history::Quarantined;
+use crate::history::{Cause, Quarantined};
 use crate::root::{DIRECTORY_MODE, Root};
 use crate::store::{FILE_MODE, Store, StoreError};
 
@@ -59,6 +59,9 @@ pub struct Journal {
     pub activation: Activation,
     /// When the run began.
     pub time: UtcTime,
+    /// What it is for.
+    #[serde(default)]
+    pub cause: Cause,
     /// The number that its record in the history gets.
     pub transaction: u64,
     /// Whether systemd was to merge the new links, so that undoing them means to merge again.
@@ -103,6 +106,7 @@ impl Journal {
             root,
             activation,
             time,
+            cause: Cause::default(),
             transaction,
             merge: false,
             phase: Phase::Switching,

@@ -9,6 +9,7 @@ use sysext_formats::name::ExtensionName;
 use super::{Planned, plan_text};
 use crate::activate::Switch;
 use crate::failure::Failure;
+use crate::history::Cause;
 use crate::plan::{Action, Plan, Problem, Step};
 use crate::refresh::FreshCatalog;
 use crate::session::{Catalogs, Session};
@@ -24,9 +25,22 @@ pub struct Staged {
     pub(super) names: BTreeSet<ExtensionName>,
     /// Extensions whose image was fetched: a change also where the link named it already.
     pub(super) restored: BTreeSet<ExtensionName>,
+    pub(super) cause: Cause,
 }
 
 impl Staged {
+    /// Images that were in the store already, with the plan that they belong to.
+    #[must_use]
+    pub fn of_store(plan: Plan, switches: Vec<Switch>, cause: Cause) -> Self {
+        Self {
+            plan,
+            names: switches.iter().map(|switch| switch.name.clone()).collect(),
+            switches,
+            restored: BTreeSet::new(),
+            cause,
+        }
+    }
+
     /// The plan, with a problem for each image that could not be had.
     #[must_use]
     pub fn plan(&self) -> &Plan {
@@ -131,6 +145,7 @@ pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure>
         switches,
         names,
         restored,
+        cause: Cause::Change,
     })
 }
 

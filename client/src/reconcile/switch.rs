@@ -22,16 +22,17 @@ pub fn activate(session: &Session, staged: Staged, caller: Caller) -> Result<Out
         switches,
         names,
         restored,
+        cause,
     } = staged;
     let systemd = Systemd::detect(&session.root);
     let mut applied = if switches.is_empty() {
         Applied::default()
     } else {
-        activate::apply(
-            &session.site(&systemd)?,
-            &switches,
-            merge_policy(session, &names, caller),
-        )?
+        let site = activate::Site {
+            cause,
+            ..session.site(&systemd)?
+        };
+        activate::apply(&site, &switches, merge_policy(session, &names, caller))?
     };
     plan.problems
         .extend(applied.not_skipped.drain(..).map(not_skipped));

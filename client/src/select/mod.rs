@@ -240,8 +240,9 @@ fn reject(
     }
 }
 
-/// What counts against an image whether it is linked or not.
-fn unfit(host: &HostFacts, custom: &Custom) -> Option<Rejection> {
+/// Why an image can not run on a host, whoever wants it.
+#[must_use]
+pub fn unfit(host: &HostFacts, custom: &Custom) -> Option<Rejection> {
     if !custom.architecture.is_any() && custom.architecture.as_str() != host.host.architecture {
         let (image, host) = (
             custom.architecture.to_string(),

@@ -17,6 +17,7 @@ use crate::cli::Global;
 use crate::config::{Activation, ActivationChoice, Config, Wish};
 use crate::failure::{Failure, Kind};
 use crate::fetch::{Fetcher, Network};
+use crate::history::Cause;
 use crate::host::HostFacts;
 use crate::refresh::{self, FreshCatalog};
 use crate::root::{Root, default_activation};
@@ -145,6 +146,7 @@ impl Session {
             extensions: &self.config.extensions,
             systemd,
             now: self.now,
+            cause: Cause::Change,
         })
     }
 

@@ -5,6 +5,8 @@ mod catalog_changes;
 #[cfg(test)]
 mod foreign_text;
 #[cfg(test)]
+mod going_back;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod lying_server;

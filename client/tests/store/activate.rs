@@ -11,7 +11,7 @@ use sysext_fetch::activate::{
     ActivateError, LinkKind, Merge, Recovered, Site, Switch, apply, links, recover,
 };
 use sysext_fetch::config::{Activation, RefreshPolicy};
-use sysext_fetch::history::{self, Quarantined};
+use sysext_fetch::history::{self, Cause, Quarantined};
 use sysext_fetch::journal::{Change, Journal, Phase, RootId, root_id};
 use sysext_fetch::root::Root;
 use sysext_fetch::stage::StagedImage;
@@ -127,6 +127,7 @@ impl Host {
             extensions: &self.extensions,
             systemd,
             now: "2026-05-01T00:00:00Z".parse().unwrap(),
+            cause: Cause::Change,
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! A drop-in replaces what weaker files list, so this one repeats it.
 
+use std::collections::BTreeSet;
+
 use sysext_formats::plain::one_line;
 use sysext_formats::version::Version;
 use toml_edit::{Array, Item, Value};
@@ -22,24 +24,42 @@ pub fn skip(
     version: &Version,
     reason: &str,
 ) -> Result<bool, EditError> {
-    if extension.wish.skip.contains(version) {
-        return Ok(false);
-    }
-    edit_skip_list(root, extension, |list| {
-        list.push_formatted(on_own_line(version, reason));
-    })
+    skip_all(root, extension, std::slice::from_ref(version), reason)
 }
 
-/// Lets a version, or all of them, be chosen again; whether anything changed.
+/// The same for several versions, all for one reason.
 ///
 /// # Errors
 /// When it can not be written.
-pub fn unskip(
+pub fn skip_all(
     root: &Root,
     extension: &Extension,
-    version: Option<&Version>,
+    versions: &[Version],
+    reason: &str,
 ) -> Result<bool, EditError> {
-    let meant = |listed: &str| version.is_none_or(|version| version.as_str() == listed);
+    let listed = &extension.wish.skip;
+    let new: BTreeSet<_> = versions
+        .iter()
+        .filter(|version| !listed.contains(version))
+        .collect();
+    if new.is_empty() {
+        return Ok(false);
+    }
+    edit_skip_list(root, extension, |list| {
+        for version in new {
+            list.push_formatted(on_own_line(version, reason));
+        }
+    })
+}
+
+/// Lets these versions, or all where none is named, be chosen again; whether anything changed.
+///
+/// # Errors
+/// When it can not be written.
+pub fn unskip(root: &Root, extension: &Extension, versions: &[Version]) -> Result<bool, EditError> {
+    let meant = |listed: &str| {
+        versions.is_empty() || versions.iter().any(|version| version.as_str() == listed)
+    };
     let mut listed = extension.wish.skip.iter();
     if !listed.any(|version| meant(version.as_str())) {
         return Ok(false);
