@@ -91,6 +91,8 @@ enum Command {
     Rollback(cmd::rollback::Rollback),
     /// Compare the store with what the catalogs signed
     Verify(cmd::verify::Verify),
+    /// Delete the images that no root of this host needs
+    Gc(cmd::gc::Gc),
     /// Install and enable units on a host without the package
     Setup(cmd::setup::Setup),
     /// Print a completion script
@@ -189,6 +191,7 @@ fn dispatch(global: &Global, ui: Ui, command: Option<Command>) -> Result<ExitCod
         Command::History(command) => command.run(global, ui),
         Command::Rollback(command) => command.run(global, ui),
         Command::Verify(command) => command.run(global, ui),
+        Command::Gc(command) => command.run(global, ui),
         Command::Setup(command) => command.run(global, ui),
         Command::Completions(command) => command.run(ui),
         Command::Man(command) => command.run(),

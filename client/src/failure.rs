@@ -16,6 +16,7 @@ use crate::activate::ActivateError;
 use crate::config::ConfigError;
 use crate::config::edit::EditError;
 use crate::fetch::FetchError;
+use crate::gc::GcError;
 use crate::refresh::{ProblemKind, RefreshProblem};
 use crate::stage::StageError;
 use crate::store::StoreError;
@@ -230,6 +231,18 @@ impl From<EditError> for Failure {
             EditError::Write(error) => error.into(),
             error => Self::of(Kind::Usage, &error),
         }
+    }
+}
+
+impl From<GcError> for Failure {
+    fn from(error: GcError) -> Self {
+        let failure = match error {
+            GcError::Store(error) => return error.into(),
+            GcError::Systemd(error) => return error.into(),
+            GcError::Scan(_) | GcError::Broken { .. } => Self::of(Kind::Failed, &error),
+        };
+        failure
+            .hint("nothing was deleted; gc only deletes when it can ask every root what it needs")
     }
 }
 

@@ -9,6 +9,7 @@ use super::quarantine::{self, NotSkipped};
 use super::{ActivateError, Site};
 use crate::history::{Changed, ImageRef, Quarantined, Transaction};
 use crate::journal::{Change, Found, Journal, Phase};
+use crate::roots::keep_record;
 use crate::store::{LinkTarget, parse_link};
 
 /// What was found and done.
@@ -120,6 +121,7 @@ fn finish(site: &Site<'_>, journal: &Journal) -> Result<Recovered, ActivateError
     transaction.cause = journal.cause;
     transaction.quarantined.clone_from(&journal.quarantined);
     transaction.record(site.store)?;
+    keep_record(site.root, site.store, journal.activation, journal.time)?;
     let not_skipped = quarantine::skip_all(site, &journal.quarantined);
     journal.remove(site.store)?;
     Ok(Recovered::Finished {

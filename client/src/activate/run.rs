@@ -7,6 +7,7 @@ use super::links::{LinkDirectory, LinkKind, links};
 use super::{ActivateError, Applied, Merge, Site, Switch, check, quarantine};
 use crate::history::{Changed, ImageRef, Quarantined, Transaction};
 use crate::journal::{Change, Journal, Phase};
+use crate::roots::keep_record;
 use crate::stage::StagedImage;
 use crate::store::{LinkTarget, StoreError};
 
@@ -197,6 +198,13 @@ impl Run<'_> {
         if !steps.is_empty() || !applied.quarantined.is_empty() {
             record(self.site, &self.journal, applied).map_err(ActivateError::NotRecorded)?;
         }
+        let Site {
+            root,
+            activation,
+            now,
+            ..
+        } = *self.site;
+        keep_record(root, store, activation, now).map_err(ActivateError::NotRecorded)?;
         applied.not_skipped = quarantine::skip_all(self.site, &applied.quarantined);
         self.journal
             .remove(store)

@@ -5,6 +5,7 @@ pub mod check;
 pub mod documents;
 mod edit;
 pub mod enable;
+pub mod gc;
 pub mod history;
 pub mod hold;
 pub mod info;

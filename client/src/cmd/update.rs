@@ -63,7 +63,21 @@ impl Update {
         }
         let planned = reconcile::plan(&session, &options)?;
         let staged = reconcile::stage_all(&session, planned)?;
-        Ok(reconcile::activate(&session, staged, options.caller)?.report(&session, "update"))
+        let outcome = reconcile::activate(&session, staged, options.caller)?;
+        if outcome.changed && outcome.problems.is_empty() {
+            clean_up(&session);
+        }
+        Ok(outcome.report(&session, "update"))
+    }
+}
+
+/// What the update left behind goes. That it could not is no failure of the update, and `gc` itself says more.
+fn clean_up(session: &Session) {
+    if let Err(failure) = super::gc::collect(session, session.config.settings.keep, false) {
+        let reason = failure.messages.join(": ");
+        session
+            .ui
+            .warn(format_args!("old images were not deleted: {reason}"));
     }
 }
 

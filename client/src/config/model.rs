@@ -80,8 +80,10 @@ pub struct Settings {
     pub refresh: RefreshPolicy,
     /// What the timer does where an extension says nothing.
     pub apply: Apply,
-    /// Older images kept per extension.
+    /// Images kept per extension besides those that some root needs.
     pub keep: u32,
+    /// Further roots that share the store, which `gc` can not find by itself.
+    pub roots: Vec<PathBuf>,
     /// Downloads at a time.
     pub parallel: u8,
     /// The slowest download that is waited for.
@@ -101,6 +103,7 @@ impl Default for Settings {
             refresh: RefreshPolicy::IfMerged,
             apply: Apply::Boot,
             keep: 1,
+            roots: Vec::new(),
             parallel: 4,
             min_rate: MinRate::default(),
             metadata_deadline: Deadline(Duration::from_secs(60)),

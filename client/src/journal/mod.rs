@@ -174,6 +174,31 @@ impl Journal {
     }
 }
 
+/// Every journal that is there, whichever root's; one that can not be read is its path with what is wrong.
+///
+/// # Errors
+/// When they can not be listed.
+pub fn all(store: &Store) -> Result<Vec<Result<Journal, (PathBuf, String)>>, StoreError> {
+    let Some(directory) = store.base().existing_subdir("journal")? else {
+        return Ok(Vec::new());
+    };
+    let mut journals = Vec::new();
+    for entry in directory.entries()? {
+        if !entry.name.ends_with(".json") {
+            continue;
+        }
+        let broken = |reason| (directory.path().join(&entry.name), reason);
+        journals.push(match directory.read(&entry.name, MAX_LENGTH)? {
+            Some(bytes) => {
+                serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))
+            }
+            // Ended meanwhile.
+            None => continue,
+        });
+    }
+    Ok(journals)
+}
+
 fn directory(store: &Store) -> Result<Dir, StoreError> {
     Ok(store.base().create_subdir("journal", DIRECTORY_MODE)?)
 }

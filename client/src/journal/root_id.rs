@@ -28,6 +28,7 @@ impl fmt::Display for RootId {
 ///
 /// - `snapshot-N` where the root is the btrfs snapshot `.snapshots/N/snapshot`, mounted wherever: the running system, or
 ///   one that tukit prepares;
+/// - `ostree-CHECKSUM.N` where it is the deployment of that name, or the running system was booted from it;
 /// - `default` for the running system otherwise;
 /// - `path-…`, a digest of its path, for any other root.
 #[must_use]
@@ -39,15 +40,41 @@ pub fn root_id(root: &Root) -> RootId {
     }
     let directory = root.directory();
     let directory = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
+    let directory = if root.is_running() {
+        booted_deployment().unwrap_or(directory)
+    } else {
+        directory
+    };
     identify(&directory, &mountinfo)
 }
 
+/// The deployment that the kernel was told to boot. The root itself does not say it where composefs is used.
+fn booted_deployment() -> Option<PathBuf> {
+    if !Path::new("/run/ostree-booted").exists() {
+        return None;
+    }
+    let command_line = fs::read_to_string("/proc/cmdline").ok()?;
+    let mut options = command_line.split_ascii_whitespace();
+    let path = options.find_map(|option| option.strip_prefix("ostree="))?;
+    // A link to the deployment, on the physical root.
+    fs::canonicalize(Path::new("/sysroot").join(path.trim_start_matches('/'))).ok()
+}
+
+impl RootId {
+    /// Whether it is one of several roots that this host keeps side by side.
+    #[must_use]
+    pub fn has_siblings(&self) -> bool {
+        self.0.starts_with("snapshot-") || self.0.starts_with("ostree-")
+    }
+}
+
 fn identify(directory: &Path, mountinfo: &str) -> RootId {
-    if let Some(number) = in_file_system(directory, mountinfo)
-        .as_deref()
-        .and_then(snapshot)
-    {
+    let inside = in_file_system(directory, mountinfo);
+    if let Some(number) = inside.as_deref().and_then(snapshot) {
         return RootId(format!("snapshot-{number}"));
+    }
+    if let Some(name) = inside.as_deref().and_then(deployment) {
+        return RootId(format!("ostree-{name}"));
     }
     if directory == Path::new("/") {
         return RootId("default".to_owned());
@@ -90,6 +117,23 @@ fn snapshot(path: &Path) -> Option<u64> {
     }
 }
 
+/// `CHECKSUM.N` of `…/ostree/deploy/OS/deploy/CHECKSUM.N`.
+fn deployment(path: &Path) -> Option<&str> {
+    let names: Vec<_> = path
+        .components()
+        .filter_map(|name| name.as_os_str().to_str())
+        .collect();
+    match names.as_slice() {
+        [.., "ostree", "deploy", _, "deploy", name] => {
+            let (checksum, serial) = name.split_once('.')?;
+            let is_hex = checksum.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let is_number = !serial.is_empty() && serial.bytes().all(|byte| byte.is_ascii_digit());
+            (checksum.len() == 64 && is_hex && is_number).then_some(*name)
+        }
+        _ => None,
+    }
+}
+
 /// mountinfo writes white space and backslashes as `\040`.
 fn unescape(text: &str) -> String {
     [
@@ -125,6 +169,23 @@ mod tests {
         assert!(id("/mnt/with space").starts_with("path-"));
         assert!(id("/.snapshots/42").starts_with("path-"));
         assert_ne!(id("/mnt/a"), id("/mnt/b"));
+    }
+
+    #[test]
+    fn deployments_are_known_by_their_checksum() {
+        let checksum = "ab".repeat(32);
+        let deployed = format!("/ostree/deploy/fedora/deploy/{checksum}.1");
+        let mounted = format!("30 1 0:30 {deployed} / ro - xfs /dev/vda3 rw\n");
+        let running = identify(Path::new("/"), &mounted);
+        assert_eq!(running.to_string(), format!("ostree-{checksum}.1"));
+        let plain = "22 1 254:0 / / rw - ext4 /dev/vda rw\n";
+        let there = Path::new("/sysroot").join(deployed.trim_start_matches('/'));
+        assert_eq!(identify(&there, plain), running);
+        assert!(running.has_siblings() && !identify(Path::new("/"), plain).has_siblings());
+        assert_eq!(
+            deployment(Path::new("/ostree/deploy/x/deploy/../etc")),
+            None
+        );
     }
 
     #[test]

@@ -53,6 +53,8 @@ fn a_skipped_version_is_left_for_the_best_that_remains() {
 #[test]
 fn a_rollback_goes_back_each_time_and_the_next_update_does_not_undo_it() {
     let mut world = World::new(&["k3s", "strace"]);
+    let settings = "etc/sysext-fetch/sysext-fetch.toml";
+    world.host.write(settings, "keep = 3\n");
     world.good(&["install", "k3s", "strace"]);
     world.publish("k3s", "1.1");
     world.good(&["update"]);

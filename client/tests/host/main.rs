@@ -13,6 +13,8 @@ mod lying_server;
 #[cfg(test)]
 mod planted;
 #[cfg(test)]
+mod roots;
+#[cfg(test)]
 mod stories;
 #[cfg(test)]
 mod world;
