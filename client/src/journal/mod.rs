@@ -174,11 +174,14 @@ impl Journal {
     }
 }
 
-/// Every journal that is there, whichever root's; one that can not be read is its path with what is wrong.
+/// A journal that can not be read: its path, and what is wrong with it.
+pub type Unreadable = (PathBuf, String);
+
+/// Every journal that is there, whichever root's.
 ///
 /// # Errors
 /// When they can not be listed.
-pub fn all(store: &Store) -> Result<Vec<Result<Journal, (PathBuf, String)>>, StoreError> {
+pub fn all(store: &Store) -> Result<Vec<Result<Journal, Unreadable>>, StoreError> {
     let Some(directory) = store.base().existing_subdir("journal")? else {
         return Ok(Vec::new());
     };
