@@ -93,6 +93,8 @@ enum Command {
     Verify(cmd::verify::Verify),
     /// Delete the images that no root of this host needs
     Gc(cmd::gc::Gc),
+    /// Make links fit the system that boots; before systemd-sysext.service, offline
+    Boot(cmd::boot::BootArgs),
     /// Install and enable units on a host without the package
     Setup(cmd::setup::Setup),
     /// Print a completion script
@@ -192,6 +194,7 @@ fn dispatch(global: &Global, ui: Ui, command: Option<Command>) -> Result<ExitCod
         Command::Rollback(command) => command.run(global, ui),
         Command::Verify(command) => command.run(global, ui),
         Command::Gc(command) => command.run(global, ui),
+        Command::Boot(command) => command.run(global, ui),
         Command::Setup(command) => command.run(global, ui),
         Command::Completions(command) => command.run(ui),
         Command::Man(command) => command.run(),

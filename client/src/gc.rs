@@ -21,7 +21,7 @@ use crate::roots::{self, Record, ScanError};
 use crate::store::{Contents, Store, StoreError, StoredImage, parse_link};
 use crate::systemd::{Merger, SystemdError};
 
-/// How long a record of a root counts that can not be seen, and may only not be mounted.
+/// How long a record counts whose root can not be seen.
 const UNSEEN: Duration = Duration::from_secs(90 * 86_400);
 
 /// Why nothing is deleted.
@@ -84,15 +84,15 @@ pub fn needs(
     if let Some((path, reason)) = records.broken.into_iter().next() {
         return Err(GcError::Broken { path, reason });
     }
-    for record in records.records {
-        let is_gone = !ids.contains(&record.root)
-            && if record.root.has_siblings() {
-                siblings_seen
-            } else {
-                !record.directory.is_dir() && now.since(record.time) > UNSEEN
-            };
+    let all = records.records;
+    for record in &all {
+        let is_gone = if record.root.has_siblings() {
+            siblings_seen && !ids.contains(&record.root)
+        } else {
+            !record.is_of(root) && is_superseded(record, &all, now)
+        };
         if is_gone {
-            needs.stale.push(record);
+            needs.stale.push(record.clone());
         } else {
             let images = record.images.values().map(|image| image.sha256);
             needs.images.extend(images);
@@ -115,6 +115,15 @@ pub fn needs(
             .extend(images.into_iter().map(|image| image.sha256));
     }
     Ok(needs)
+}
+
+/// Of a host whose roots can not be told apart by name, such as one with two slots, the last two records count for ever,
+/// and older ones for a while.
+fn is_superseded(record: &Record, all: &[Record], now: UtcTime) -> bool {
+    let newer = all
+        .iter()
+        .filter(|other| other.root == record.root && other.time > record.time);
+    newer.count() >= 2 && now.since(record.time) > UNSEEN
 }
 
 /// The images that nobody needs, `keep` of each wanted extension left for a rollback: those used last, and of those that

@@ -12,6 +12,7 @@
 //! - [`cmd`] has one file per subcommand. [`failure`] maps errors to hints and exit codes, [`ui`] talks.
 
 pub mod activate;
+pub mod boot;
 pub mod cli;
 pub mod cmd;
 pub mod config;

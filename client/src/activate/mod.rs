@@ -8,7 +8,7 @@
 //!   and inode. When it is not, all links are put back and merged, then the changes are tried one extension at a time:
 //!   what fails alone is quarantined, the rest is committed.
 //! - What is quarantined is on the extension's skip list before the journal ends, so that no later run merges it again.
-//! - Only a [`StagedImage`] can be linked.
+//! - Only a [`StagedImage`] can be linked, except by [`relink`], which takes what the store has from an earlier run.
 //!
 //! What it does not do: take the lock ([`Store::lock`], the caller holds it), or decide what to link.
 
@@ -38,7 +38,7 @@ use crate::history::{self, Cause, Changed, Quarantined};
 use crate::journal::{Change, Journal, root_id};
 use crate::root::Root;
 use crate::stage::StagedImage;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, StoredImage};
 use crate::systemd::{Merger, SystemdError};
 
 /// Where links are changed, and with whom.
@@ -212,6 +212,22 @@ pub fn apply(
     let committed = run.all_or_each(&steps, &mut applied)?;
     run.commit(&committed, &mut applied)?;
     Ok(applied)
+}
+
+/// Makes one link name an image, or removes it, without a journal and without a merge: for the boot guard, which does the
+/// same anew when it was interrupted, before anything is merged.
+///
+/// # Errors
+/// When the file system fails, or the link is not ours any more.
+pub fn relink(
+    root: &Root,
+    store: &Store,
+    activation: Activation,
+    name: &ExtensionName,
+    image: Option<&StoredImage>,
+) -> Result<(), StoreError> {
+    let target = image.map(|image| store.link_target(image));
+    LinkDirectory::create(root, activation)?.set(name, target.as_deref())
 }
 
 /// Sorts out what changes nothing and what is not ours.

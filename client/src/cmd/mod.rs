@@ -1,5 +1,6 @@
 //! The subcommands: one file each, with its arguments and its `run`.
 
+pub mod boot;
 pub mod catalog;
 pub mod check;
 pub mod documents;

@@ -15,7 +15,11 @@ use crate::systemd;
 use crate::ui::Ui;
 
 /// The units, with a mark where the program's path goes.
-const UNITS: [(&str, &str); 2] = [
+const UNITS: [(&str, &str); 3] = [
+    (
+        "sysext-fetch-boot.service",
+        include_str!("../../units/sysext-fetch-boot.service"),
+    ),
     (
         "sysext-fetch-update.service",
         include_str!("../../units/sysext-fetch-update.service"),
@@ -26,8 +30,12 @@ const UNITS: [(&str, &str); 2] = [
     ),
 ];
 
-/// What is enabled: the timer, and the unit that merges at boot.
-const ENABLED: [&str; 2] = ["sysext-fetch-update.timer", MERGING_UNIT];
+/// What is enabled: the timer, the guard, and the unit that merges at boot.
+const ENABLED: [&str; 3] = [
+    "sysext-fetch-boot.service",
+    "sysext-fetch-update.timer",
+    MERGING_UNIT,
+];
 
 /// The unit that merges at boot; systemd brings it.
 const MERGING_UNIT: &str = "systemd-sysext.service";

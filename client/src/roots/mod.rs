@@ -1,6 +1,6 @@
 //! The roots that share a store, and what each of them needs of it.
 //!
-//! - [`Record`] is what was last linked or prepared for a root: `STORE/roots/ROOTID.json`. A root whose `/run` is gone, or
+//! - [`Record`] is what was last linked or prepared for a root: `STORE/roots/ID.json`. A root whose `/run` is gone, or
 //!   that never booted, is known by nothing else.
 //! - [`scan`] finds the roots of this host and reads the links in each. What can not be read is an error: whoever asks is
 //!   about to delete what no root needs.

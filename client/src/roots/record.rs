@@ -1,16 +1,21 @@
-//! `STORE/roots/ROOTID.json`: what a root was last given.
+//! `STORE/roots/ID.json`: what a root was last given.
+//!
+//! A snapshot or a deployment is known by its name. Of other hosts, such as those with two slots that take turns, nothing
+//! but what it is tells which root runs: there the facts that images are matched against are part of the id.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use sysext_durable::Dir;
+use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::ExtensionName;
 use sysext_formats::time::UtcTime;
 
 use crate::activate::{LinkKind, links};
 use crate::config::Activation;
 use crate::history::ImageRef;
+use crate::host::HostFacts;
 use crate::journal::{RootId, root_id};
 use crate::root::{DIRECTORY_MODE, Root};
 use crate::store::{FILE_MODE, LinkTarget, Store, StoreError};
@@ -23,6 +28,8 @@ const MAX_LENGTH: u64 = 16 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     schema: u64,
+    /// Its name.
+    id: String,
     /// The root.
     pub root: RootId,
     /// Where it was seen.
@@ -55,6 +62,7 @@ impl Record {
     ) -> Self {
         Self {
             schema: SCHEMA,
+            id: record_id(root),
             root: root_id(root),
             directory: root.directory().to_owned(),
             activation,
@@ -69,7 +77,7 @@ impl Record {
     /// When the file system fails.
     pub fn write(&self, store: &Store) -> Result<(), StoreError> {
         let directory = store.base().create_subdir("roots", DIRECTORY_MODE)?;
-        let name = file(&self.root);
+        let name = file(&self.id);
         if let Ok(Some(old)) = read(&directory, &name)
             && old.images == self.images
             && old.activation == self.activation
@@ -88,7 +96,13 @@ impl Record {
     #[must_use]
     pub fn of(store: &Store, root: &Root) -> Option<Self> {
         let directory = store.base().existing_subdir("roots").ok()??;
-        read(&directory, &file(&root_id(root))).ok()?
+        read(&directory, &file(&record_id(root))).ok()?
+    }
+
+    /// Whether it is that of `root` as it is now.
+    #[must_use]
+    pub fn is_of(&self, root: &Root) -> bool {
+        self.id == record_id(root)
     }
 
     /// Forgets it.
@@ -97,7 +111,7 @@ impl Record {
     /// When the file system fails.
     pub fn remove(&self, store: &Store) -> Result<(), StoreError> {
         match store.base().existing_subdir("roots")? {
-            Some(directory) => Ok(directory.remove(&file(&self.root))?),
+            Some(directory) => Ok(directory.remove(&file(&self.id))?),
             None => Ok(()),
         }
     }
@@ -149,8 +163,21 @@ pub fn records(store: &Store) -> Result<Records, StoreError> {
     Ok(records)
 }
 
-fn file(root: &RootId) -> String {
-    format!("{root}.json")
+fn file(id: &str) -> String {
+    format!("{id}.json")
+}
+
+fn record_id(root: &Root) -> String {
+    let id = root_id(root);
+    match HostFacts::read(root) {
+        Ok(facts) if !id.has_siblings() => {
+            let field = |key| facts.host.os_release.get(key).unwrap_or_default();
+            let fields = ["ID", "ID_LIKE", "VERSION_ID", "SYSEXT_LEVEL"].map(field);
+            let digest = Sha256Digest::of(fields.join("\n").as_bytes());
+            format!("{id}-{}", digest.short(16))
+        }
+        _ => id.to_string(),
+    }
 }
 
 fn read(directory: &Dir, name: &str) -> Result<Option<Record>, String> {
@@ -163,8 +190,8 @@ fn read(directory: &Dir, name: &str) -> Result<Option<Record>, String> {
         let found = record.schema;
         return Err(format!("its schema is {found}, {SCHEMA} is known"));
     }
-    if file(&record.root) != name {
-        return Err(format!("it is of the root {}", record.root));
+    if file(&record.id) != name {
+        return Err(format!("it says that it is {}", record.id));
     }
     Ok(Some(record))
 }

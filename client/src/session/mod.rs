@@ -12,9 +12,10 @@ use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::ExtensionName;
 use sysext_formats::time::UtcTime;
 
+pub use self::recovery::say as say_recovered;
 use crate::activate::{self, LinkKind, LinkState, Site};
 use crate::cli::Global;
-use crate::config::{Activation, ActivationChoice, Config, Wish};
+use crate::config::{Activation, ActivationChoice, Config, Settings, Wish};
 use crate::failure::{Failure, Kind};
 use crate::fetch::{Fetcher, Network};
 use crate::history::Cause;
@@ -74,11 +75,7 @@ impl Session {
         refuse_in_transactional_shell(&root)?;
         let config = Config::load(&root)?;
         let host = HostFacts::read(&root)?;
-        let activation = match config.settings.activation {
-            ActivationChoice::Etc => Activation::Etc,
-            ActivationChoice::Boot => Activation::Boot,
-            ActivationChoice::Auto => default_activation(&root),
-        };
+        let activation = activation_of(&config.settings, &root);
         let network = if global.offline {
             Network::Offline
         } else {
@@ -117,7 +114,7 @@ impl Session {
         session.lock = Some(lock);
         let systemd = Systemd::detect(&session.root);
         let recovered = activate::recover(&session.site(&systemd)?)?;
-        recovery::say(ui, &recovered);
+        say_recovered(ui, &recovered);
         if recovery::wrote_configuration(&recovered) {
             session.config = Config::load(&session.root)?;
         }
@@ -236,6 +233,16 @@ impl Session {
     }
 }
 
+/// Where the links of `root` are, with these settings.
+#[must_use]
+pub fn activation_of(settings: &Settings, root: &Root) -> Activation {
+    match settings.activation {
+        ActivationChoice::Etc => Activation::Etc,
+        ActivationChoice::Boot => Activation::Boot,
+        ActivationChoice::Auto => default_activation(root),
+    }
+}
+
 /// The root that the command line names.
 ///
 /// # Errors
@@ -261,7 +268,9 @@ pub fn root_of(global: &Global) -> Result<Root, Failure> {
     Ok(Root::new(directory, store))
 }
 
-fn now() -> UtcTime {
+/// The time. Commands read it once.
+#[must_use]
+pub fn now() -> UtcTime {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -12,7 +12,7 @@ pub(super) fn wrote_configuration(recovered: &Recovered) -> bool {
 }
 
 /// Says what became of a run that was interrupted.
-pub(super) fn say(ui: Ui, recovered: &Recovered) {
+pub fn say(ui: Ui, recovered: &Recovered) {
     match recovered {
         Recovered::Nothing => {}
         Recovered::Finished {

@@ -77,6 +77,9 @@ pub enum SystemdError {
     /// It is not the running root.
     #[error("{} is not the running system, so nothing is merged there", .0.display())]
     OtherRoot(PathBuf),
+    /// It waits for this process.
+    #[error("systemd merges when this program has ended")]
+    TooEarly,
     /// There is no service manager to be asked.
     #[error("no systemd runs here, so {0} was not restarted")]
     NotBooted(String),
@@ -141,6 +144,8 @@ pub enum Way {
     Command,
     /// Not at all: another root.
     None(PathBuf),
+    /// Not yet: it merges when this process has ended.
+    Later,
 }
 
 /// The real systemd.
@@ -163,6 +168,12 @@ impl Systemd {
         Self { way }
     }
 
+    /// While systemd-sysext waits for this process: to ask it for anything would wait for ever.
+    #[must_use]
+    pub fn before_merging() -> Self {
+        Self { way: Way::Later }
+    }
+
     fn without_varlink() -> Self {
         let way = if pid1::is_systemd() {
             Way::Pid1
@@ -181,11 +192,20 @@ impl Systemd {
     fn is_elsewhere(&self) -> bool {
         matches!(self.way, Way::None(_))
     }
+
+    /// What must reach the service manager.
+    fn require_running(&self) -> Result<(), SystemdError> {
+        match &self.way {
+            Way::None(root) => Err(SystemdError::OtherRoot(root.clone())),
+            Way::Later => Err(SystemdError::TooEarly),
+            Way::Varlink(_) | Way::Pid1 | Way::Command => Ok(()),
+        }
+    }
 }
 
 impl Merger for Systemd {
     fn merged(&self) -> Result<Vec<String>, SystemdError> {
-        if self.is_elsewhere() {
+        if self.is_elsewhere() || self.way == Way::Later {
             return Ok(Vec::new());
         }
         status::merged()
@@ -200,7 +220,7 @@ impl Merger for Systemd {
             },
             Way::Pid1 => pid1::refresh(MERGE_TIMEOUT),
             Way::Command => status::refresh(MERGE_TIMEOUT),
-            Way::None(root) => Err(SystemdError::OtherRoot(root.clone())),
+            Way::None(_) | Way::Later => self.require_running(),
         }
     }
 
@@ -209,17 +229,17 @@ impl Merger for Systemd {
     }
 
     fn daemon_reload(&self) -> Result<(), SystemdError> {
-        match &self.way {
-            Way::None(root) => Err(SystemdError::OtherRoot(root.clone())),
-            _ => pid1::daemon_reload(),
-        }
+        self.require_running()?;
+        pid1::daemon_reload()
     }
 
     fn restart(&self, unit: &str) -> Result<(), SystemdError> {
-        match &self.way {
-            Way::None(root) => Err(SystemdError::OtherRoot(root.clone())),
-            _ => pid1::restart(unit),
-        }
+        self.require_running()?;
+        pid1::restart(unit)
+    }
+
+    fn can_merge(&self, root: &Root) -> bool {
+        root.is_running() && self.way != Way::Later
     }
 
     fn relabel(&self, paths: &[PathBuf]) {

@@ -1,6 +1,8 @@
 //! Stories of a host: the real binary, a scratch root, and a catalog behind a real server that can lie.
 
 #[cfg(test)]
+mod boot;
+#[cfg(test)]
 mod catalog_changes;
 #[cfg(test)]
 mod foreign_text;
