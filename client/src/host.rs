@@ -1,8 +1,8 @@
 //! What the host is: the facts that decide which images fit it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use sysext_durable::Dir;
+use sysext_durable::{Dir, open_in_root};
 use sysext_formats::os::{Fields, FieldsError, Host, MAX_RELEASE_FILE, systemd_architecture};
 
 use crate::root::Root;
@@ -96,18 +96,13 @@ fn machine_id(root: &Root) -> Option<String> {
 
 /// Reads a file of the root; links in it are followed, but never out of the root (`etc/os-release` is often one).
 fn read_in_root(root: &Root, absolute: &str) -> Result<Option<Vec<u8>>, HostError> {
-    use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+    use rustix::fs::OFlags;
     let path = root.path(absolute);
     let Some(directory) = Dir::open_existing(root.directory())? else {
         return Ok(None);
     };
-    let opened = openat2(
-        &directory,
-        absolute.trim_start_matches('/'),
-        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC,
-        Mode::empty(),
-        ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
-    );
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+    let opened = open_in_root(&directory, Path::new(absolute), flags);
     let file = match opened {
         Ok(fd) => std::fs::File::from(fd),
         Err(rustix::io::Errno::NOENT) => return Ok(None),

@@ -14,8 +14,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
+use sysext_durable::open_in_root;
 
 use super::ConfigError;
 use crate::root::Root;
@@ -224,14 +225,7 @@ impl Files {
 
     fn resolve(&self, path: &Path, flags: OFlags) -> Result<Option<OwnedFd>, ConfigError> {
         let below = path.strip_prefix(self.root.directory()).unwrap_or(path);
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        match openat2(
-            &self.handle,
-            below,
-            flags | OFlags::CLOEXEC,
-            Mode::empty(),
-            resolve,
-        ) {
+        match open_in_root(&self.handle, below, flags) {
             Ok(handle) => Ok(Some(handle)),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             Err(error) => Err(ConfigError::read(path, error)),

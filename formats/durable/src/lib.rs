@@ -10,6 +10,7 @@
 mod dir;
 mod error;
 mod file;
+mod in_root;
 mod listing;
 mod lock;
 mod names;
@@ -17,5 +18,6 @@ mod names;
 pub use self::dir::Dir;
 pub use self::error::{Error, Result};
 pub use self::file::DurableFile;
+pub use self::in_root::open_in_root;
 pub use self::listing::{Entry, Kind};
 pub use self::lock::{Lock, LockKind};
