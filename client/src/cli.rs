@@ -93,10 +93,15 @@ enum Command {
     Verify(cmd::verify::Verify),
     /// Delete the images that no root of this host needs
     Gc(cmd::gc::Gc),
+    /// Bring into the store what the root at --root will need when it boots
+    Prepare(cmd::prepare::Prepare),
     /// Make links fit the system that boots; before systemd-sysext.service, offline
     Boot(cmd::boot::BootArgs),
     /// Install and enable units on a host without the package
     Setup(cmd::setup::Setup),
+    /// What transactional-update calls
+    #[command(hide = true)]
+    TukitPlugin(cmd::tukit_plugin::TukitPlugin),
     /// Print a completion script
     Completions(cmd::documents::Completions),
     /// Print the manual pages into a directory
@@ -194,6 +199,8 @@ fn dispatch(global: &Global, ui: Ui, command: Option<Command>) -> Result<ExitCod
         Command::Rollback(command) => command.run(global, ui),
         Command::Verify(command) => command.run(global, ui),
         Command::Gc(command) => command.run(global, ui),
+        Command::Prepare(command) => command.run(global, ui),
+        Command::TukitPlugin(command) => command.run(global, ui),
         Command::Boot(command) => command.run(global, ui),
         Command::Setup(command) => command.run(global, ui),
         Command::Completions(command) => command.run(ui),

@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use clap::Args;
 use sysext_formats::name::ExtensionName;
 
+use super::prepare;
 use crate::cli::Global;
 use crate::failure::{Failure, Kind};
 use crate::reconcile::{self, Caller, Options};
+use crate::roots::next_snapshot;
 use crate::select::Patience;
 use crate::session::Session;
 use crate::ui::Ui;
@@ -67,7 +69,32 @@ impl Update {
         if outcome.changed && outcome.problems.is_empty() {
             clean_up(&session);
         }
-        Ok(outcome.report(&session, "update"))
+        let code = outcome.report(&session, "update");
+        if options.caller == Caller::Timer {
+            serve_next(session, global);
+        }
+        Ok(code)
+    }
+}
+
+/// A snapshot that waits for the next boot may need other images than the one that runs: the store gets them by now.
+fn serve_next(session: Session, global: &Global) {
+    let ui = session.ui;
+    let next = next_snapshot(&session.root);
+    // It holds the lock.
+    drop(session);
+    let prepared = match next {
+        Ok(None) => return,
+        Ok(Some(directory)) => prepare::open_root(global, &directory, ui)
+            .and_then(|session| Ok((prepare::prepare(&session)?, session))),
+        Err(error) => Err(Failure::of(Kind::Failed, &error)),
+    };
+    match prepared {
+        Ok((prepared, session)) => reconcile::report_problems(&session, &prepared.problems),
+        Err(failure) => ui.warn(format_args!(
+            "nothing was fetched for the next snapshot: {}",
+            failure.messages.join(": ")
+        )),
     }
 }
 

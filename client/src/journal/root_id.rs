@@ -61,6 +61,12 @@ fn booted_deployment() -> Option<PathBuf> {
 }
 
 impl RootId {
+    /// The number of the snapshot that it is.
+    #[must_use]
+    pub fn snapshot_number(&self) -> Option<u64> {
+        self.0.strip_prefix("snapshot-")?.parse().ok()
+    }
+
     /// Whether it is one of several roots that this host keeps side by side.
     #[must_use]
     pub fn has_siblings(&self) -> bool {

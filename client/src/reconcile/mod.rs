@@ -57,6 +57,15 @@ impl Options {
         }
     }
 
+    /// What the timer does, for everything.
+    #[must_use]
+    pub fn timer() -> Self {
+        Self {
+            caller: Caller::Timer,
+            ..Self::typed(BTreeSet::new())
+        }
+    }
+
     fn asks_for(&self, name: &ExtensionName) -> bool {
         self.names.is_empty() || self.names.contains(name)
     }

@@ -41,6 +41,12 @@ impl Staged {
         }
     }
 
+    /// What links would name.
+    #[must_use]
+    pub fn switches(&self) -> &[Switch] {
+        &self.switches
+    }
+
     /// The plan, with a problem for each image that could not be had.
     #[must_use]
     pub fn plan(&self) -> &Plan {

@@ -71,11 +71,11 @@ impl Record {
         }
     }
 
-    /// Writes it, in the place of an earlier one of that root. One that says the same stays as it is.
+    /// Writes it, in the place of an earlier one of that root; whether anything changed.
     ///
     /// # Errors
     /// When the file system fails.
-    pub fn write(&self, store: &Store) -> Result<(), StoreError> {
+    pub fn write(&self, store: &Store) -> Result<bool, StoreError> {
         let directory = store.base().create_subdir("roots", DIRECTORY_MODE)?;
         let name = file(&self.id);
         if let Ok(Some(old)) = read(&directory, &name)
@@ -83,13 +83,14 @@ impl Record {
             && old.activation == self.activation
             && old.directory == self.directory
         {
-            return Ok(());
+            return Ok(false);
         }
         let bytes = serde_json::to_vec_pretty(self).map_err(|error| StoreError::Broken {
             path: directory.path().join(&name),
             reason: format!("it can not be written: {error}"),
         })?;
-        Ok(directory.write(&name, &bytes, FILE_MODE)?)
+        directory.write(&name, &bytes, FILE_MODE)?;
+        Ok(true)
     }
 
     /// The record of `root`; one that can not be read counts as none, since the next run writes another.
@@ -135,7 +136,9 @@ pub fn keep_record(
         let target = LinkTarget { sha256, file };
         Some((link.name.parse().ok()?, ImageRef::of_link(&target, store)))
     });
-    Record::new(root, activation, time, ours.collect()).write(store)
+    Record::new(root, activation, time, ours.collect())
+        .write(store)
+        .map(drop)
 }
 
 /// Every record.

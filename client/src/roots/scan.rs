@@ -88,6 +88,24 @@ pub fn scan(root: &Root, configured: &[PathBuf]) -> Result<Vec<KnownRoot>, ScanE
     Ok(known)
 }
 
+/// The snapshot that is going to boot next, where there is a newer one than the running.
+///
+/// # Errors
+/// When snapshots can not be listed.
+pub fn next_snapshot(root: &Root) -> Result<Option<PathBuf>, ScanError> {
+    let Some(own) = root_id(root).snapshot_number() else {
+        return Ok(None);
+    };
+    let [snapshots, ..] = PATTERNS;
+    let number =
+        |directory: &Path| root_id(&Root::new(directory.to_owned(), None)).snapshot_number();
+    let newer = matching(root.directory(), snapshots)?
+        .into_iter()
+        .filter_map(|directory| Some((number(&directory)?, directory)))
+        .filter(|(number, _)| *number > own);
+    Ok(newer.max().map(|(_, directory)| directory))
+}
+
 /// Where a root is one of several, it must be seen among them: an empty directory would look like having no siblings.
 fn require_own(root: &Root, directories: &[PathBuf]) -> Result<(), ScanError> {
     let own = root_id(root);
