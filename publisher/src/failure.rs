@@ -329,7 +329,7 @@ impl From<ProposalError> for Failure {
             ProposalError::OtherCatalog { .. } => failure.hint(
                 "run this where that catalog's sysext-publish.toml is, or name it with --config",
             ),
-            ProposalError::Image { .. } => {
+            ProposalError::NoImage(_) => {
                 failure.hint("the folder images/ of a proposal goes with it")
             }
             ProposalError::OtherDocuments => {

@@ -6,13 +6,14 @@ use sysext_formats::catalog::ExtensionIndex;
 use sysext_formats::name::RoleName;
 
 use crate::context::{Context, Outcome, Verdict};
-use crate::draft::DraftError;
+use crate::draft::{DocumentId, DraftError};
 use crate::failure::Failure;
 use crate::location::Store;
 use crate::proposal::{self, Proposal, Source};
 use crate::published::LookUp;
 use crate::reconcile::{Attempt, Report};
 use crate::session::Session;
+use crate::signer::DraftSignError;
 
 /// What `publish` takes.
 #[derive(Debug, clap::Args)]
@@ -58,6 +59,7 @@ pub(super) fn publish(
             return Ok(());
         }
         proposal.apply(attempt.published, attempt.editor)?;
+        require_signatures(proposal, attempt)?;
         if context.globals.dry_run {
             return Ok(());
         }
@@ -91,6 +93,22 @@ fn is_published(proposal: &Proposal, attempt: &mut Attempt<'_, '_>) -> Result<bo
         }
     }
     Ok(true)
+}
+
+/// Nobody's images are fetched, unpacked and looked at but those of indexes that are signed by who may sign them.
+fn require_signatures(proposal: &Proposal, attempt: &Attempt<'_, '_>) -> Result<(), Failure> {
+    let catalog = attempt.editor.catalog();
+    for (role, document) in &proposal.documents.delegated {
+        let id = DocumentId::Delegated(role.clone());
+        let need = catalog.delegation_to(role);
+        let need = need.ok_or_else(|| DraftSignError::NotDelegated(id.to_string()))?;
+        let signed = document.check(&need.authority);
+        signed.map_err(|source| DraftSignError::NotEnough {
+            role: id.to_string(),
+            source,
+        })?;
+    }
+    Ok(())
 }
 
 fn bring(

@@ -131,7 +131,8 @@ impl Draft {
 
 impl Catalog {
     /// Who signs a delegated role.
-    fn delegation_to(&self, role: &RoleName) -> Option<Need<'_>> {
+    #[must_use]
+    pub fn delegation_to(&self, role: &RoleName) -> Option<Need<'_>> {
         let (delegated, delegations) = self.delegation(role)?;
         Some(Need {
             keys: &delegated.keys,

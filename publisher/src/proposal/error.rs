@@ -68,14 +68,9 @@ pub enum ProposalError {
     /// Copies that are not of one proposal.
     #[error("the copies do not hold the same documents: they are of two proposals")]
     OtherDocuments,
-    /// An image that did not come along, or can not be read.
-    #[error("{}: {source}", path.display())]
-    Image {
-        /// Where it should be.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    /// An image or a transport that did not come along.
+    #[error("{} did not come with the proposal", .0.display())]
+    NoImage(PathBuf),
     /// An image or a transport with other bytes than its index promises.
     #[error(transparent)]
     Content(#[from] ContentError),

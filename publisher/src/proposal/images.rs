@@ -1,5 +1,8 @@
 //! The images that come with a proposal.
 
+use std::fs::File;
+
+use sysext_durable::Dir;
 use sysext_formats::catalog::{Image, TransportKind};
 use sysext_formats::name::FileName;
 
@@ -24,9 +27,11 @@ pub fn bring(
     store: &dyn Store,
 ) -> Result<Arrival, Failure> {
     let folder = source.images(image)?;
-    let open = |name: &FileName| {
-        let path = folder.join(name.as_str());
-        std::fs::File::open(&path).map_err(|source| ProposalError::Image { path, source })
+    let files = Dir::open(&folder).map_err(ProposalError::from)?;
+    // Whoever made the folder may have put a pipe there that nobody writes to, or a link to what is not his.
+    let open = |name: &FileName| -> Result<File, ProposalError> {
+        let missing = || ProposalError::NoImage(folder.join(name.as_str()));
+        files.open_file(name.as_str())?.ok_or_else(missing)
     };
     content::check_image(open(&image.file)?, image).map_err(ProposalError::from)?;
     for transport in &image.transports {

@@ -96,6 +96,27 @@ fn images_that_are_not_the_promised_ones_are_not_accepted() {
 }
 
 #[test]
+fn what_is_no_file_of_the_proposal_is_not_opened() {
+    let (owner, vendor) = delegated();
+    let before = owner.published();
+    let image = vendor.path("proposal/images/tool_1_noarch.raw");
+    let elsewhere = vendor.path("elsewhere.raw");
+    std::fs::rename(&image, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &image).unwrap();
+    accept(&owner, &vendor)
+        .ends(1)
+        .says(&["tool_1_noarch.raw is not a regular file"]);
+    std::fs::remove_file(&image).unwrap();
+    // A pipe that nobody writes to would be waited for without end.
+    let made = std::process::Command::new("mkfifo").arg(&image).status();
+    assert!(made.unwrap().success());
+    accept(&owner, &vendor)
+        .ends(1)
+        .says(&["tool_1_noarch.raw is not a regular file"]);
+    assert!(owner.published() == before);
+}
+
+#[test]
 fn more_than_an_index_is_not_accepted() {
     let owner = Vendor::with_catalog();
     owner.run(&["propose", "extension", "add", "new"]).ends(0);
@@ -281,6 +302,15 @@ fn a_proposal_on_a_server_is_fetched_with_its_images_and_a_server_that_lies_gets
         .ends(5)
         .says(&["has no images/tool_1_noarch.raw"]);
     assert!(owner.published() == before);
+    // What nobody signed costs nothing but the proposal itself.
+    let mut unsigned: Value =
+        serde_json::from_slice(&vendor.read("proposal/proposal.json")).unwrap();
+    unsigned["documents"]["tool"]["signatures"] = serde_json::json!([]);
+    server.put_all(vendor.files("proposal"));
+    server.put("proposal.json", unsigned.to_string());
+    server.clear_log();
+    owner.run(&["accept", &url]).ends(6);
+    assert_eq!(server.count("images/*"), 0);
     server.put_all(vendor.files("proposal"));
     owner.run(&["accept", &server.url("proposal.json")]).ends(0);
     owner.run(&["verify", "--all"]).ends(0);
