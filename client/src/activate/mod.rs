@@ -214,6 +214,39 @@ pub fn apply(
     Ok(applied)
 }
 
+/// Merges what is linked and does not run yet, as an earlier run left it for the next boot. Links stay as they are.
+///
+/// # Errors
+/// When systemd can not be asked, or does not merge all of it; in words.
+pub fn merge_waiting(site: &Site<'_>, policy: RefreshPolicy) -> Result<Merge, String> {
+    let words = |error: SystemdError| error.to_string();
+    if policy == RefreshPolicy::Never || !site.systemd.can_merge(site.root) {
+        return Ok(Merge::NotAsked);
+    }
+    let Ok(merged) = site.systemd.merged() else {
+        return Ok(Merge::NotAsked);
+    };
+    if policy == RefreshPolicy::IfMerged && merged.is_empty() {
+        return Ok(Merge::NotAsked);
+    }
+    let states = links(site.root, site.activation).map_err(|error| error.to_string())?;
+    let effective = states.iter().filter(|state| state.shadowed_by.is_none());
+    let linked: Vec<_> = effective
+        .filter_map(|state| match &state.kind {
+            LinkKind::Ours { sha256, .. } => site.store.find(sha256).ok()?,
+            _ => None,
+        })
+        .collect();
+    let running = running(site.systemd, &linked).map_err(words)?;
+    if running.len() == linked.len() {
+        return Ok(Merge::NotAsked);
+    }
+    site.systemd.refresh().map_err(words)?;
+    let linked: Vec<_> = linked.iter().collect();
+    check::check(site.systemd, &linked, std::iter::empty())?;
+    Ok(Merge::Done)
+}
+
 /// Makes one link name an image, or removes it, without a journal and without a merge: for the boot guard, which does the
 /// same anew when it was interrupted, before anything is merged.
 ///

@@ -112,9 +112,12 @@ fn configuration(root: &Root, ui: Ui) -> Config {
 
 fn text(guarded: &Guarded) -> String {
     let mut text = String::new();
-    let version = |image: &Option<ImageRef>| {
-        let version = image.as_ref().and_then(|image| image.version.as_ref());
-        version.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+    let version = |image: &Option<ImageRef>| match image {
+        None => "nothing".to_owned(),
+        Some(image) => image.version.as_ref().map_or_else(
+            || "an image that is gone or damaged".to_owned(),
+            ToString::to_string,
+        ),
     };
     for change in &guarded.changed {
         let (from, to) = (version(&change.from), version(&change.to));

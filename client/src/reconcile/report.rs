@@ -59,6 +59,9 @@ impl Outcome {
         for step in &self.steps {
             let _ = writeln!(text, "{}", done(step));
         }
+        if self.steps.is_empty() && self.merge == Merge::Done {
+            return "What waited for the next boot is merged now.\n".to_owned();
+        }
         if self.steps.is_empty() {
             text.push_str(match (self.wrote_configuration, self.problems.is_empty()) {
                 (true, _) => "The configuration is written; there is nothing else to do.\n",
@@ -73,9 +76,7 @@ impl Outcome {
                 text.push_str("Takes effect when that system boots.\n");
             }
             Merge::NotAsked => {
-                text.push_str(
-                    "Takes effect at the next boot, or now with systemd-sysext refresh.\n",
-                );
+                text.push_str("Takes effect at the next boot, or now with sysext-fetch update.\n");
             }
             Merge::Unavailable(reason) => {
                 let _ = writeln!(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sysext_formats::name::ExtensionName;
 
 use super::{Caller, Outcome, Staged, shadowed};
-use crate::activate::{self, Applied, NotSkipped};
+use crate::activate::{self, Applied, Merge, NotSkipped};
 use crate::config::{Apply, RefreshPolicy};
 use crate::failure::{Failure, Kind};
 use crate::plan::{Plan, Problem};
@@ -25,15 +25,31 @@ pub fn activate(session: &Session, staged: Staged, caller: Caller) -> Result<Out
         cause,
     } = staged;
     let systemd = Systemd::detect(&session.root);
+    let site = activate::Site {
+        cause,
+        ..session.site(&systemd)?
+    };
+    let policy = merge_policy(session, &names, caller);
     let mut applied = if switches.is_empty() {
         Applied::default()
     } else {
-        let site = activate::Site {
-            cause,
-            ..session.site(&systemd)?
-        };
-        activate::apply(&site, &switches, merge_policy(session, &names, caller))?
+        activate::apply(&site, &switches, policy)?
     };
+    let mut merged_waiting = false;
+    if caller == Caller::Person && applied.changed.is_empty() && applied.quarantined.is_empty() {
+        match activate::merge_waiting(&site, policy) {
+            Ok(merge) => {
+                merged_waiting = merge == Merge::Done;
+                applied.merge = merge;
+            }
+            Err(reason) => plan.problems.push(Problem {
+                name: None,
+                kind: Kind::Partial,
+                message: format!("what was linked for the next boot could not be merged: {reason}"),
+                hint: Some("sysext-fetch rollback links what was there before".to_owned()),
+            }),
+        }
+    }
     plan.problems
         .extend(applied.not_skipped.drain(..).map(not_skipped));
     for quarantined in &applied.quarantined {
@@ -81,7 +97,7 @@ pub fn activate(session: &Session, staged: Staged, caller: Caller) -> Result<Out
     });
     settle(session, &systemd, &applied, &mut plan)?;
     Ok(Outcome {
-        changed: !plan.steps.is_empty(),
+        changed: !plan.steps.is_empty() || merged_waiting,
         wrote_configuration: false,
         steps: plan.steps,
         unchanged: plan.unchanged,
