@@ -6,6 +6,7 @@
 //!   EXTENSION.json                                          ditto, one for each delegated role, its name encoded
 //!   roots/N.root.json                                       every root that was verified, from the first one on
 //!   state.toml                                              when it was last refreshed, and what went wrong since
+//!   seen.toml                                               since when each image of the extensions in use is known
 //! ```
 //!
 //! - `ROOT16` is the start of the digest of the root that this trust began with, so another root is another trust. A
@@ -17,9 +18,12 @@
 //!
 //! What it does not do: fetch, or decide what is trusted.
 
+mod seen;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sysext_durable::{Dir, Error, Kind, Lock, LockKind};
 use sysext_formats::digest::Sha256Digest;
@@ -30,6 +34,7 @@ use sysext_formats::time::UtcTime;
 use sysext_formats::trust::{Clock, ExpiryPolicy, RootStage};
 use sysext_formats::workflow::{Cache, CachedFile};
 
+pub use self::seen::Seen;
 use crate::root::{DIRECTORY_MODE, Root};
 
 const FILE_MODE: u32 = 0o644;
@@ -37,6 +42,9 @@ const CATALOGS: &str = "catalogs";
 const ROOTS: &str = "roots";
 /// No role's file is called so: theirs end with `.json`.
 const STATE: &str = "state.toml";
+const SEEN: &str = "seen.toml";
+/// Bytes of that: a hundred an image.
+const MAX_SEEN: u64 = 16 << 20;
 const LOCK: &str = "lock";
 const MAX_STATE: u64 = 64 << 10;
 /// Digits of the first root's digest in the name of the directory.
@@ -277,11 +285,7 @@ impl MetadataStore {
     /// # Errors
     /// When it can not be read.
     pub fn state(&self) -> Result<State, Error> {
-        let text =
-            readable(&self.dir, STATE, MAX_STATE)?.and_then(|bytes| String::from_utf8(bytes).ok());
-        Ok(text
-            .and_then(|text| toml::from_str(&text).ok())
-            .unwrap_or_default())
+        self.remembered(STATE, MAX_STATE)
     }
 
     /// Remembers; an unchanged state is not written.
@@ -289,15 +293,52 @@ impl MetadataStore {
     /// # Errors
     /// When it can not be written.
     pub fn set_state(&self, state: &State) -> Result<(), Error> {
-        if self.state()? == *state {
+        self.remember(STATE, MAX_STATE, state)
+    }
+
+    /// Since when images are known.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    pub fn seen(&self) -> Result<Seen, Error> {
+        self.remembered(SEEN, MAX_SEEN)
+    }
+
+    /// Remembers; what has not changed is not written.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    pub fn set_seen(&self, seen: &Seen) -> Result<(), Error> {
+        self.remember(SEEN, MAX_SEEN, seen)
+    }
+
+    fn remembered<T: DeserializeOwned + Default>(
+        &self,
+        name: &str,
+        limit: u64,
+    ) -> Result<T, Error> {
+        let bytes = readable(&self.dir, name, limit)?;
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        Ok(text
+            .and_then(|text| toml::from_str(&text).ok())
+            .unwrap_or_default())
+    }
+
+    fn remember<T: Serialize + DeserializeOwned + Default + PartialEq>(
+        &self,
+        name: &str,
+        limit: u64,
+        value: &T,
+    ) -> Result<(), Error> {
+        if self.remembered::<T>(name, limit)? == *value {
             return Ok(());
         }
-        let text = toml::to_string(state).map_err(|error| Error::Io {
+        let text = toml::to_string(value).map_err(|error| Error::Io {
             operation: "writing",
-            path: self.dir.path().join(STATE),
+            path: self.dir.path().join(name),
             source: std::io::Error::other(error),
         })?;
-        self.dir.write(STATE, text.as_bytes(), FILE_MODE)
+        self.dir.write(name, text.as_bytes(), FILE_MODE)
     }
 }
 

@@ -208,7 +208,10 @@ pub enum Misfit {
         host: String,
     },
     /// The image names no `ID`.
-    NoId,
+    NoId {
+        /// The host's.
+        host: String,
+    },
     /// The host names no `ID`: systemd merges nothing there at all.
     HostWithoutId,
     /// `ID` is neither the host's nor one it is like.
@@ -239,14 +242,17 @@ impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Scope { scope } => {
-                write!(f, "its SYSEXT_SCOPE={scope:?} does not list \"system\"")
+                write!(
+                    f,
+                    "it is for SYSEXT_SCOPE={scope:?}, this host needs \"system\" in it"
+                )
             }
             Self::Architecture { image, host } => {
-                write!(f, "it is for ARCHITECTURE={image:?}, this host is {host}")
+                write!(f, "it is for ARCHITECTURE={image:?}, this host is {host:?}")
             }
-            Self::NoId => write!(f, "its extension-release has no ID"),
+            Self::NoId { host } => write!(f, "it names no ID, and this host has {host:?}"),
             Self::HostWithoutId => write!(f, "the os-release of this host has no ID"),
-            Self::Id { image, host } => write!(f, "it is for ID={image:?}, this host is {host:?}"),
+            Self::Id { image, host } => write!(f, "it is for ID={image:?}, this host has {host:?}"),
             Self::Level { image, host } => write!(
                 f,
                 "it is for SYSEXT_LEVEL={image:?}, this host has {host:?}"
@@ -288,7 +294,9 @@ pub fn match_host(extension: &Fields, host: &Host) -> Result<(), Misfit> {
             host: host.architecture.clone(),
         });
     }
-    let id = extension.get("ID").ok_or(Misfit::NoId)?;
+    let id = extension.get("ID").ok_or_else(|| Misfit::NoId {
+        host: host_id.to_owned(),
+    })?;
     if id == "_any" {
         return Ok(());
     }
@@ -394,7 +402,9 @@ mod tests {
         assert_eq!(decide(host, "ID=_any\nVERSION_ID=9"), Ok(()));
         assert_eq!(decide(host, "ID=debian\nVERSION_ID=13"), Ok(()));
         assert_eq!(decide(host, "ID=b\nVERSION_ID=13"), Ok(()));
-        assert_eq!(decide(host, ""), Err(Misfit::NoId));
+        assert_eq!(decide(host, ""), Err(Misfit::NoId {
+                host: "debian".to_owned()
+            }));
         assert_eq!(
             decide(host, "ID=_any\nSYSEXT_SCOPE="),
             Err(Misfit::Scope {

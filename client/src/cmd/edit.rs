@@ -39,7 +39,9 @@ impl Edit {
 
     /// Whether another image may have to be chosen. Holding one, and what only counts later, needs no catalog.
     fn selects(&self) -> bool {
-        const SELECTING: [&str; 5] = ["catalog", "channel", "version", "enabled", "skip"];
+        const SELECTING: [&str; 6] = [
+            "catalog", "channel", "version", "enabled", "skip", "min-age",
+        ];
         match self {
             Self::Values(values) => values.iter().any(|(key, value)| {
                 SELECTING.contains(key) || (*key == "hold" && value.as_bool() != Some(true))
@@ -98,9 +100,6 @@ pub(super) fn change(
         before.push(extension.clone());
         extension.wish = edit.apply(&extension.wish)?;
         let wish = extension.wish.clone();
-        if !wish.min_age.0.is_zero() {
-            ui.warn("min-age has no effect in this version");
-        }
         wish.catalog
             .iter()
             .try_for_each(|id| known_catalog(&session, id))?;

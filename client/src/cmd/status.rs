@@ -289,17 +289,9 @@ impl ExtensionStatus {
         self.notes
             .extend((!wish.enabled).then(|| "disabled".to_owned()));
         self.notes.extend(wish.hold.then(|| "held".to_owned()));
-        let indexes = catalogs.iter().filter_map(|(id, catalog)| {
-            let index = catalog
-                .as_ref()
-                .ok()?
-                .indexes
-                .get(&self.name)?
-                .as_ref()
-                .ok()?;
-            Some(Offer { catalog: id, index })
-        });
-        let offers: Vec<_> = indexes.collect();
+        let offers = catalogs.values().flatten();
+        let offers = offers.filter_map(|catalog| Offer::of(catalog, &self.name)?.ok());
+        let offers: Vec<_> = offers.collect();
         self.notes.extend(self.unavailable(wish, catalogs));
         for retired in offers
             .iter()

@@ -69,9 +69,9 @@ impl Why {
         for (id, catalog) in &catalogs {
             match catalog
                 .as_ref()
-                .map(|catalog| catalog.indexes.get(&self.name))
+                .map(|catalog| Offer::of(catalog, &self.name))
             {
-                Ok(Some(Ok(index))) => offers.push(Offer { catalog: id, index }),
+                Ok(Some(Ok(offer))) => offers.push(offer),
                 Ok(Some(Err(RefreshProblem::NotOffered { .. })) | None) => {}
                 Ok(Some(Err(problem))) | Err(problem) => problems.push(format!("{id}: {problem}")),
             }

@@ -188,13 +188,9 @@ pub fn plan_from(
 /// The indexes that the catalogs offer for `name`; one that can not be used is a problem of this extension.
 fn offers<'a>(name: &ExtensionName, catalogs: &'a Catalogs, plan: &mut Plan) -> Vec<Offer<'a>> {
     let mut offers = Vec::new();
-    for (id, catalog) in catalogs {
-        match catalog
-            .as_ref()
-            .ok()
-            .and_then(|catalog| catalog.indexes.get(name))
-        {
-            Some(Ok(index)) => offers.push(Offer { catalog: id, index }),
+    for catalog in catalogs.values().flatten() {
+        match Offer::of(catalog, name) {
+            Some(Ok(offer)) => offers.push(offer),
             Some(Err(RefreshProblem::NotOffered { .. })) | None => {}
             Some(Err(problem)) => plan.problems.push(describe(Some(name.clone()), problem)),
         }

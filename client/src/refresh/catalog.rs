@@ -19,7 +19,7 @@ use super::{
 };
 use crate::config::shipped_root;
 use crate::fetch::Fetcher;
-use crate::metadata_store::{Known, LastError, MetadataStore, State, TrustStore};
+use crate::metadata_store::{Known, LastError, MetadataStore, Seen, State, TrustStore};
 use crate::root::Root;
 
 /// How long another refresh of the same catalog is waited for.
@@ -136,6 +136,7 @@ impl Job<'_> {
         }
         stored.is_pinned = true;
         fresh.refreshed = Some(now);
+        fresh.seen = look_at(&stored.metadata, &fresh, now).map_err(RefreshProblem::Store)?;
         fresh.notes = std::mem::take(&mut notes.notes);
         let state = State {
             refreshed: Some(now),
@@ -172,6 +173,7 @@ impl Job<'_> {
         let mut fresh = self.read(&mut catalog, None, &urls(&state.urls), &mut notes)?;
         fresh.image_bases = self.image_bases(&bases, 0);
         fresh.refreshed = state.refreshed;
+        fresh.seen = stored.metadata.seen().map_err(RefreshProblem::Store)?;
         fresh.notes = notes.notes;
         Ok(fresh)
     }
@@ -284,6 +286,7 @@ impl Job<'_> {
             not_listed: groups.notes,
             moved_to,
             indexes: read.indexes,
+            seen: Seen::default(),
             index_expires: read.expires,
             image_bases: self.image_bases(notes.mirrors, mirror),
             expires,
@@ -342,6 +345,22 @@ impl Job<'_> {
             let _ = metadata.set_state(&state);
         }
     }
+}
+
+/// Remembers which images are there now.
+fn look_at(
+    metadata: &MetadataStore,
+    fresh: &FreshCatalog,
+    now: UtcTime,
+) -> Result<Seen, sysext_durable::Error> {
+    let mut seen = metadata.seen()?;
+    for (name, index) in &fresh.indexes {
+        if let Ok(index) = index {
+            seen.look_at(name, index, now);
+        }
+    }
+    metadata.set_seen(&seen)?;
+    Ok(seen)
 }
 
 fn urls(texts: &[String]) -> Vec<Url> {

@@ -33,7 +33,7 @@ pub use self::remote::CatalogRemote;
 pub(crate) use self::remote::below;
 use crate::config::Config;
 use crate::fetch::{Fetcher, Network};
-use crate::metadata_store::{LastError, TrustStore};
+use crate::metadata_store::{LastError, Seen, TrustStore};
 use crate::root::Root;
 
 /// What is needed of the catalogs besides their top roles.
@@ -87,6 +87,8 @@ pub struct FreshCatalog {
     pub moved_to: Vec<Url>,
     /// The indexes that were asked for.
     pub indexes: BTreeMap<ExtensionName, Result<ExtensionIndex, RefreshProblem>>,
+    /// Since when this host knows the images of those indexes.
+    pub seen: Seen,
     /// When the indexes that could be read expire.
     pub index_expires: BTreeMap<ExtensionName, UtcTime>,
     /// The directories of its images, in the order in which they are tried.

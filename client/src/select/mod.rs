@@ -21,6 +21,8 @@ use sysext_formats::time::UtcTime;
 pub use self::rejection::Rejection;
 use crate::config::{VersionConstraint, Wish};
 use crate::host::HostFacts;
+use crate::metadata_store::Seen;
+use crate::refresh::{FreshCatalog, RefreshProblem};
 use crate::store::StoredImage;
 
 /// What one catalog offers for an extension.
@@ -30,6 +32,24 @@ pub struct Offer<'a> {
     pub catalog: &'a CatalogId,
     /// Its fresh index.
     pub index: &'a ExtensionIndex,
+    /// Since when this host knows the images of it.
+    pub seen: &'a Seen,
+}
+
+impl<'a> Offer<'a> {
+    /// What a catalog offers for `name`, or why that can not be used; `None` where it was not asked for.
+    #[must_use]
+    pub fn of(
+        catalog: &'a FreshCatalog,
+        name: &ExtensionName,
+    ) -> Option<Result<Self, &'a RefreshProblem>> {
+        let index = catalog.indexes.get(name)?.as_ref();
+        Some(index.map(|index| Self {
+            catalog: &catalog.id,
+            index,
+            seen: &catalog.seen,
+        }))
+    }
 }
 
 /// The image that is linked now, as the store describes it.
@@ -136,20 +156,11 @@ pub fn select<'a>(question: &Question<'_>, offers: &[Offer<'a>]) -> Selection<'a
     let floor = question.linked.filter(|_| linked_unfit.is_none());
     let mut candidates: Vec<_> = offers
         .iter()
-        .flat_map(|offer| {
-            offer
-                .index
-                .images
-                .iter()
-                .map(|image| (offer.catalog, image))
-        })
-        .map(|(catalog, image)| {
-            let rejection = reject(question, bound, floor.as_ref(), catalog, image);
-            Candidate {
-                catalog,
-                image,
-                rejection,
-            }
+        .flat_map(|offer| offer.index.images.iter().map(move |image| (offer, image)))
+        .map(|(offer, image)| Candidate {
+            catalog: offer.catalog,
+            image,
+            rejection: reject(question, bound, floor.as_ref(), offer, image),
         })
         .collect();
     candidates.sort_by(|a, b| order(b.image, a.image));
@@ -197,11 +208,11 @@ fn reject(
     question: &Question<'_>,
     bound: Option<&CatalogId>,
     floor: Option<&Linked<'_>>,
-    catalog: &CatalogId,
+    offer: &Offer<'_>,
     image: &Image,
 ) -> Option<Rejection> {
     let wish = question.wish;
-    if let Some(bound) = bound.filter(|bound| *bound != catalog) {
+    if let Some(bound) = bound.filter(|bound| *bound != offer.catalog) {
         return Some(Rejection::Catalog {
             bound: bound.clone(),
         });
@@ -236,7 +247,7 @@ fn reject(
                 linked: linked.custom.version.clone(),
             })
         }
-        _ => waits_for_rollout(question, image),
+        _ => waits_for_rollout(question, image).or_else(|| is_too_young(question, offer, image)),
     }
 }
 
@@ -289,10 +300,24 @@ fn linked_rejection(
     unfit(question.host, custom).or_else(unwanted)
 }
 
-fn waits_for_rollout(question: &Question<'_>, image: &Image) -> Option<Rejection> {
-    if question.patience == Patience::Now
+/// Whether images are taken at once, whatever the vendor's share and this host's age say.
+fn takes_at_once(question: &Question<'_>) -> bool {
+    question.patience == Patience::Now
         || matches!(question.wish.version, VersionConstraint::Exactly(_))
-    {
+}
+
+fn is_too_young(question: &Question<'_>, offer: &Offer<'_>, image: &Image) -> Option<Rejection> {
+    let wanted = question.wish.min_age.0;
+    if wanted.is_zero() || takes_at_once(question) {
+        return None;
+    }
+    let since = offer.seen.since(question.name, image);
+    let from = since.unwrap_or(question.now).plus(wanted);
+    (question.now < from).then_some(Rejection::TooYoung { from })
+}
+
+fn waits_for_rollout(question: &Question<'_>, image: &Image) -> Option<Rejection> {
+    if takes_at_once(question) {
         return None;
     }
     let rollout = image.rollout.as_ref()?;
@@ -320,6 +345,7 @@ mod tests {
         catalogs: Vec<(CatalogId, ExtensionIndex)>,
         linked: Option<(CatalogId, Image)>,
         patience: Patience,
+        seen: Seen,
     }
 
     fn image(version: &str, change: Value) -> Image {
@@ -362,6 +388,7 @@ mod tests {
             catalogs: vec![("vendor".parse().unwrap(), index)],
             linked: None,
             patience: Patience::Wait,
+            seen: Seen::default(),
         }
     }
 
@@ -382,7 +409,11 @@ mod tests {
             let offers: Vec<_> = self
                 .catalogs
                 .iter()
-                .map(|(catalog, index)| Offer { catalog, index })
+                .map(|(catalog, index)| Offer {
+                    catalog,
+                    index,
+                    seen: &self.seen,
+                })
                 .collect();
             let linked = self.linked.as_ref().map(|(catalog, image)| Linked {
                 sha256: image.sha256,

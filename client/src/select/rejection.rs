@@ -53,6 +53,11 @@ pub enum Rejection {
         /// When it comes.
         from: UtcTime,
     },
+    /// This host has not known it for as long as it is to.
+    TooYoung {
+        /// When it will have.
+        from: UtcTime,
+    },
     /// A higher version is linked.
     BelowLinked {
         /// The linked one.
@@ -69,7 +74,10 @@ impl fmt::Display for Rejection {
         match self {
             Self::Unfit { misfit } => misfit.fmt(f),
             Self::Architecture { image, host } => {
-                write!(f, "it is for {image}, this host is {host}")
+                write!(
+                    f,
+                    "it is for the architecture {image:?}, this host is {host:?}"
+                )
             }
             Self::Catalog { bound } => {
                 write!(f, "the extension is bound to the catalog \"{bound}\"")
@@ -87,6 +95,9 @@ impl fmt::Display for Rejection {
             Self::Skipped => write!(f, "it is in the skip list of this host"),
             Self::Rollout { from } => {
                 write!(f, "its rollout reaches this host {from} (--now overrides)")
+            }
+            Self::TooYoung { from } => {
+                write!(f, "min-age lets this host take it {from} (--now overrides)")
             }
             Self::BelowLinked { linked } => write!(
                 f,

@@ -155,3 +155,30 @@ fn an_image_that_does_not_fit_this_system_is_not_gone_back_to() {
     let talk = world.refuses(&["rollback"], 1, "k3s 1.1 does not fit");
     assert!(talk.contains("13") && talk.contains("14"), "{talk}");
 }
+
+#[test]
+fn a_version_is_taken_when_this_host_has_known_it_long_enough() {
+    let mut world = World::new(&["k3s"]);
+    // What is there at the first look is as old as its vendor says.
+    world.good(&["install", "k3s"]);
+    world.good(&["set", "k3s", "min-age=3d"]);
+    assert_eq!(world.linked("k3s").as_deref(), Some("1.0"));
+    world.publish("k3s", "1.1");
+    assert!(world.good(&["update"]).contains("Nothing to do"));
+    let why = world.good(&["why", "k3s"]);
+    assert!(why.contains("min-age lets this host take it"), "{why}");
+    // Three days later.
+    let seen = world.host.path("var/lib/sysext-fetch/catalogs");
+    let seen = std::fs::read_dir(seen).unwrap().next().unwrap().unwrap();
+    let seen = seen.path().join("seen.toml");
+    let text = std::fs::read_to_string(&seen).unwrap();
+    let today = crate::world::now();
+    let date = today.split_once('T').unwrap().0;
+    assert!(text.contains(date), "{text}");
+    std::fs::write(&seen, text.replace(date, "2026-01-01")).unwrap();
+    world.good(&["update"]);
+    assert_eq!(world.linked("k3s").as_deref(), Some("1.1"));
+    world.publish("k3s", "1.2");
+    world.good(&["update", "--now"]);
+    assert_eq!(world.linked("k3s").as_deref(), Some("1.2"));
+}

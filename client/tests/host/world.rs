@@ -38,6 +38,11 @@ pub(crate) fn spec(name: &str, version: &str) -> ImageSpec {
 impl World {
     /// A host that trusts the catalog "vendor", which offers these extensions in version 1.0.
     pub(crate) fn new(extensions: &[&str]) -> Self {
+        Self::with_host(ScratchHost::new(), extensions)
+    }
+
+    /// The same on a host of the caller's making.
+    pub(crate) fn with_host(host: ScratchHost, extensions: &[&str]) -> Self {
         let mut vendor = Simulator::new(&now());
         for name in extensions {
             vendor.add_extension(name);
@@ -47,7 +52,7 @@ impl World {
         let world = Self {
             vendor,
             server: FaultServer::empty(),
-            host: ScratchHost::new(),
+            host,
         };
         world.serve();
         let output = world.run(&["catalog", "add", &world.url(), "--id", "vendor"]);
