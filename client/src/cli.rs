@@ -93,12 +93,15 @@ enum Command {
     Verify(cmd::verify::Verify),
     /// Delete the images that no root of this host needs
     Gc(cmd::gc::Gc),
-    /// Bring into the store what the root at --root will need when it boots
+    /// Bring into the store what the root that boots next, or the one at --root, will need
     Prepare(cmd::prepare::Prepare),
     /// Make links fit the system that boots; before systemd-sysext.service, offline
     Boot(cmd::boot::BootArgs),
     /// Install and enable units on a host without the package
     Setup(cmd::setup::Setup),
+    /// Fail when something does not run that this system was given; for health-checker
+    #[command(hide = true)]
+    Health(cmd::health::Health),
     /// What transactional-update calls
     #[command(hide = true)]
     TukitPlugin(cmd::tukit_plugin::TukitPlugin),
@@ -200,6 +203,7 @@ fn dispatch(global: &Global, ui: Ui, command: Option<Command>) -> Result<ExitCod
         Command::Verify(command) => command.run(global, ui),
         Command::Gc(command) => command.run(global, ui),
         Command::Prepare(command) => command.run(global, ui),
+        Command::Health(command) => command.run(global, ui),
         Command::TukitPlugin(command) => command.run(global, ui),
         Command::Boot(command) => command.run(global, ui),
         Command::Setup(command) => command.run(global, ui),

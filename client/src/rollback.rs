@@ -2,6 +2,7 @@
 //!
 //! - Each extension has a past of its own: a stack of what its link named. A change adds to it, a rollback takes from
 //!   it, so that rolling back twice goes back twice, and never forth.
+//! - What the boot guard did to fit a root is no step of anybody's: it changes what the last step came to.
 //! - Only transactions of one root count: another root's links are not this one's past.
 
 use std::collections::BTreeMap;
@@ -115,6 +116,13 @@ impl Past {
         self.states.get(before).map(|(_, image)| image.as_ref())
     }
 
+    /// The boot guard took another image for what is there, and not for something that somebody asked for.
+    fn became(&mut self, image: Option<&ImageRef>) {
+        if let Some((_, present)) = self.states.last_mut() {
+            *present = image.cloned();
+        }
+    }
+
     fn went_back_to(&mut self, image: Option<&ImageRef>) -> bool {
         let same = |state: &Option<ImageRef>| {
             state.as_ref().map(|state| state.sha256) == image.map(|image| image.sha256)
@@ -135,7 +143,15 @@ fn pasts(transactions: &[&Transaction]) -> BTreeMap<ExtensionName, Past> {
             if past.states.is_empty() {
                 past.states.push((None, change.from.clone()));
             }
-            if transaction.cause != Cause::Rollback || !past.went_back_to(change.to.as_ref()) {
+            let is_new = match transaction.cause {
+                Cause::Change => true,
+                Cause::Rollback => !past.went_back_to(change.to.as_ref()),
+                Cause::Boot => {
+                    past.became(change.to.as_ref());
+                    false
+                }
+            };
+            if is_new {
                 past.states
                     .push((Some(transaction.number), change.to.clone()));
             }
@@ -221,6 +237,17 @@ mod tests {
         // What comes after a rollback is a change like any other.
         all.push(transaction(9, Cause::Change, &[("b", "", "8")]));
         assert_eq!(back(&all).unwrap(), [pair("b", "")]);
+    }
+
+    #[test]
+    fn what_a_boot_changed_is_no_step() {
+        let all = [
+            transaction(1, Cause::Change, &[("a", "", "1")]),
+            transaction(2, Cause::Change, &[("a", "1", "2")]),
+            transaction(3, Cause::Boot, &[("a", "2", "2-other")]),
+        ];
+        let all: Vec<_> = all.iter().collect();
+        assert_eq!(versions(&step_back(&all, &[]).unwrap()), [pair("a", "1")]);
     }
 
     #[test]

@@ -402,9 +402,12 @@ mod tests {
         assert_eq!(decide(host, "ID=_any\nVERSION_ID=9"), Ok(()));
         assert_eq!(decide(host, "ID=debian\nVERSION_ID=13"), Ok(()));
         assert_eq!(decide(host, "ID=b\nVERSION_ID=13"), Ok(()));
-        assert_eq!(decide(host, ""), Err(Misfit::NoId {
+        assert_eq!(
+            decide(host, ""),
+            Err(Misfit::NoId {
                 host: "debian".to_owned()
-            }));
+            })
+        );
         assert_eq!(
             decide(host, "ID=_any\nSYSEXT_SCOPE="),
             Err(Misfit::Scope {

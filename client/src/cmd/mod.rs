@@ -7,6 +7,7 @@ pub mod documents;
 mod edit;
 pub mod enable;
 pub mod gc;
+pub mod health;
 pub mod history;
 pub mod hold;
 pub mod info;

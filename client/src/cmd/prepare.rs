@@ -18,15 +18,15 @@ use crate::history::ImageRef;
 use crate::plan::Problem;
 use crate::reconcile::{self, Options};
 use crate::root::Root;
-use crate::roots::Record;
-use crate::session::Session;
+use crate::roots::{Record, next_root};
+use crate::session::{self, Session};
 use crate::store::StoredImage;
 use crate::ui::{Table, Ui};
 
 /// The store of the running system, which other roots share.
 const STORE: &str = "/var/lib/sysext-fetch";
 
-/// `prepare --root DIR`
+/// `prepare`
 #[derive(Debug, Args)]
 pub struct Prepare {}
 
@@ -52,11 +52,17 @@ impl Prepare {
     /// # Errors
     /// When that root is none, or the store can not be written. What can not be had for it is a problem in the report.
     pub fn run(self, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
-        if global.root.is_none() {
-            let failure = Failure::usage("prepare needs the root that is going to boot");
-            return Err(failure.hint("sysext-fetch prepare --root DIR"));
-        }
-        let session = open(global, ui)?;
+        let session = match &global.root {
+            Some(_) => open(global, ui)?,
+            None => match next_root(&session::root_of(global)?) {
+                Ok(Some(next)) => open_root(global, &next, ui)?,
+                Ok(None) => {
+                    ui.say("no other root is going to boot next, as far as can be seen; --root DIR names one");
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Err(error) => return Err(Failure::of(Kind::Failed, &error)),
+            },
+        };
         let prepared = prepare(&session)?;
         reconcile::report_problems(&session, &prepared.problems);
         ui.data("prepare", &prepared, || prepared.text());

@@ -9,7 +9,7 @@ use super::prepare;
 use crate::cli::Global;
 use crate::failure::{Failure, Kind};
 use crate::reconcile::{self, Caller, Options};
-use crate::roots::next_snapshot;
+use crate::roots::next_root;
 use crate::select::Patience;
 use crate::session::Session;
 use crate::ui::Ui;
@@ -77,10 +77,10 @@ impl Update {
     }
 }
 
-/// A snapshot that waits for the next boot may need other images than the one that runs: the store gets them by now.
+/// The root that boots next may need other images than the one that runs: the store gets them by now.
 fn serve_next(session: Session, global: &Global) {
     let ui = session.ui;
-    let next = next_snapshot(&session.root);
+    let next = next_root(&session.root);
     // It holds the lock.
     drop(session);
     let prepared = match next {
@@ -92,7 +92,7 @@ fn serve_next(session: Session, global: &Global) {
     match prepared {
         Ok((prepared, session)) => reconcile::report_problems(&session, &prepared.problems),
         Err(failure) => ui.warn(format_args!(
-            "nothing was fetched for the next snapshot: {}",
+            "nothing was fetched for the root that boots next: {}",
             failure.messages.join(": ")
         )),
     }

@@ -9,4 +9,4 @@ mod record;
 mod scan;
 
 pub use self::record::{Record, Records, keep_record, records};
-pub use self::scan::{KnownRoot, ScanError, next_snapshot, scan};
+pub use self::scan::{KnownRoot, ScanError, next_root, scan};

@@ -88,21 +88,38 @@ pub fn scan(root: &Root, configured: &[PathBuf]) -> Result<Vec<KnownRoot>, ScanE
     Ok(known)
 }
 
-/// The snapshot that is going to boot next, where there is a newer one than the running.
+/// The root that is going to boot next, where one is known: a snapshot that is newer than the running one, or the newest
+/// deployment beside it.
 ///
 /// # Errors
-/// When snapshots can not be listed.
-pub fn next_snapshot(root: &Root) -> Result<Option<PathBuf>, ScanError> {
-    let Some(own) = root_id(root).snapshot_number() else {
+/// When they can not be listed.
+pub fn next_root(root: &Root) -> Result<Option<PathBuf>, ScanError> {
+    let own = root_id(root);
+    if !own.has_siblings() {
         return Ok(None);
+    }
+    let mut siblings = Vec::new();
+    for pattern in PATTERNS {
+        siblings.extend(matching(root.directory(), pattern)?);
+    }
+    let age = |directory: &Path| {
+        let created = std::fs::metadata(directory).and_then(|metadata| metadata.modified());
+        created.unwrap_or(std::time::SystemTime::UNIX_EPOCH)
     };
-    let [snapshots, ..] = PATTERNS;
-    let number =
-        |directory: &Path| root_id(&Root::new(directory.to_owned(), None)).snapshot_number();
-    let newer = matching(root.directory(), snapshots)?
+    let mut own_age = None;
+    let mut others = Vec::new();
+    for directory in siblings {
+        let id = root_id(&Root::new(directory.clone(), None));
+        let order = (id.snapshot_number(), age(&directory));
+        if id == own {
+            own_age = Some(order);
+        } else if id.has_siblings() {
+            others.push((order, directory));
+        }
+    }
+    let newer = others
         .into_iter()
-        .filter_map(|directory| Some((number(&directory)?, directory)))
-        .filter(|(number, _)| *number > own);
+        .filter(|(order, _)| Some(*order) > own_age);
     Ok(newer.max().map(|(_, directory)| directory))
 }
 

@@ -21,11 +21,12 @@
 
 mod io;
 mod links;
+mod old_parts;
 mod sidecar;
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, statat};
 use sysext_durable::{Dir, DurableFile, Kind, Lock, LockKind};
@@ -262,44 +263,6 @@ impl Store {
     /// Where downloads are that are not complete.
     pub(crate) fn parts(&self) -> Result<Dir, StoreError> {
         Ok(self.base.create_subdir("parts", DIRECTORY_MODE)?)
-    }
-
-    /// Bytes of downloads that were not gone on with since `time`.
-    ///
-    /// # Errors
-    /// When they can not be listed.
-    pub fn old_parts(&self, time: SystemTime) -> Result<u64, StoreError> {
-        self.each_old_part(time, |_, _| Ok(()))
-    }
-
-    /// Removes downloads that were not gone on with since `time`; how many bytes they had. The caller holds the lock.
-    ///
-    /// # Errors
-    /// When one can not be removed.
-    pub fn remove_parts(&self, time: SystemTime) -> Result<u64, StoreError> {
-        self.each_old_part(time, |parts, name| Ok(parts.remove(name)?))
-    }
-
-    fn each_old_part(
-        &self,
-        time: SystemTime,
-        act: impl Fn(&Dir, &str) -> Result<(), StoreError>,
-    ) -> Result<u64, StoreError> {
-        let Some(parts) = self.base.existing_subdir("parts")? else {
-            return Ok(0);
-        };
-        let mut bytes = 0;
-        for entry in parts.entries()? {
-            let path = parts.path().join(&entry.name);
-            let old = std::fs::symlink_metadata(&path)
-                .ok()
-                .filter(|metadata| metadata.modified().is_ok_and(|modified| modified < time));
-            if let Some(metadata) = old {
-                act(&parts, &entry.name)?;
-                bytes += metadata.len();
-            }
-        }
-        Ok(bytes)
     }
 
     /// The directory of an image that is about to come.
