@@ -10,8 +10,8 @@ use sysext_formats::digest::Sha256Digest;
 
 use crate::root::Root;
 
-/// Bytes of /proc/self/mountinfo that are read.
-const MAX_MOUNTINFO: u64 = 4 << 20;
+/// Bytes of a file in /proc that are read: thousands of mounts.
+const MAX_PROC_FILE: u64 = 4 << 20;
 
 /// The name of a root in journals, in the history and in `roots/`: letters, digits and dashes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,11 +33,8 @@ impl fmt::Display for RootId {
 /// - `path-…`, a digest of its path, for any other root.
 #[must_use]
 pub fn root_id(root: &Root) -> RootId {
-    let mut mountinfo = String::new();
-    if let Ok(file) = fs::File::open("/proc/self/mountinfo") {
-        // Without it no root is a snapshot; half of it would still hold whole lines.
-        let _ = file.take(MAX_MOUNTINFO).read_to_string(&mut mountinfo);
-    }
+    // Without it no root is a snapshot.
+    let mountinfo = proc_file("/proc/self/mountinfo").unwrap_or_default();
     let directory = root.directory();
     let directory = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
     let directory = if root.is_running() {
@@ -53,11 +50,20 @@ fn booted_deployment() -> Option<PathBuf> {
     if !Path::new("/run/ostree-booted").exists() {
         return None;
     }
-    let command_line = fs::read_to_string("/proc/cmdline").ok()?;
+    let command_line = proc_file("/proc/cmdline")?;
     let mut options = command_line.split_ascii_whitespace();
     let path = options.find_map(|option| option.strip_prefix("ostree="))?;
     // A link to the deployment, on the physical root.
     fs::canonicalize(Path::new("/sysroot").join(path.trim_start_matches('/'))).ok()
+}
+
+fn proc_file(path: &str) -> Option<String> {
+    let mut contents = String::new();
+    let file = fs::File::open(path).ok()?;
+    file.take(MAX_PROC_FILE)
+        .read_to_string(&mut contents)
+        .ok()?;
+    Some(contents)
 }
 
 impl RootId {
