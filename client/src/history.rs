@@ -6,7 +6,7 @@
 //! - Only the last [`KEPT`] are kept.
 
 use serde::{Deserialize, Serialize};
-use sysext_durable::Dir;
+use sysext_durable::{Dir, checkpoint};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{CatalogId, ExtensionName, FileName};
 use sysext_formats::time::UtcTime;
@@ -157,6 +157,7 @@ impl Transaction {
         // Names, numbers and texts: this can not fail.
         let bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
         directory.write(&file(self.number), &bytes, FILE_MODE)?;
+        checkpoint("history-written");
         let numbers = numbers(&directory)?;
         let old = numbers.len().saturating_sub(KEPT);
         for number in numbers.into_iter().take(old) {

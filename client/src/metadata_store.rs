@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sysext_durable::{Dir, Error, Kind, Lock, LockKind};
+use sysext_durable::{Dir, Error, Kind, Lock, LockKind, checkpoint};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::limits::Limits;
 use sysext_formats::name::CatalogId;
@@ -369,11 +369,14 @@ impl Cache for &mut MetadataStore {
         if *file == CachedFile::Root {
             let roots = self.dir.create_subdir(ROOTS, DIRECTORY_MODE)?;
             roots.write(&root_name(version), bytes, FILE_MODE)?;
+            checkpoint("root-stored");
             if let Some(anchored) = &mut self.anchored {
                 *anchored = bytes.to_vec();
             }
         }
-        self.dir.write(&file.storage_name(), bytes, FILE_MODE)
+        self.dir.write(&file.storage_name(), bytes, FILE_MODE)?;
+        checkpoint("metadata-stored");
+        Ok(())
     }
 
     fn remove(&mut self, file: &CachedFile) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use sysext_durable::{Dir, Kind};
+use sysext_durable::{Dir, Kind, checkpoint};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{ExtensionName, FileName};
 
@@ -135,6 +135,10 @@ impl LinkDirectory {
         }
     }
 
+    pub(super) fn sweep(&self) -> Result<(), StoreError> {
+        Ok(self.dir.sweep()?)
+    }
+
     /// Where the link of an extension is.
     pub(super) fn path_of(&self, name: &str) -> PathBuf {
         self.dir.path().join(link_name(name))
@@ -177,6 +181,7 @@ impl LinkDirectory {
             Some(target) => self.dir.symlink(&file, target)?,
             None => self.dir.remove(&file)?,
         }
+        checkpoint("link-switched");
         Ok(())
     }
 

@@ -263,6 +263,14 @@ pub fn relink(
     LinkDirectory::create(root, activation)?.set(name, target.as_deref())
 }
 
+/// Removes temporary links that crashed runs left. The caller holds the lock.
+///
+/// # Errors
+/// When one can not be removed.
+pub fn sweep(root: &Root, activation: Activation) -> Result<(), StoreError> {
+    LinkDirectory::open(root, activation)?.map_or(Ok(()), |directory| directory.sweep())
+}
+
 /// Sorts out what changes nothing and what is not ours.
 fn sort<'a>(
     site: &Site<'_>,

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use sysext_durable::checkpoint;
+
 use super::links::{LinkDirectory, LinkKind, links};
 use super::{ActivateError, Applied, Merge, Site, Switch, check, quarantine};
 use crate::history::{Changed, ImageRef, Quarantined, Transaction};
@@ -147,6 +149,7 @@ impl Run<'_> {
     fn merge(&self, before: &[String], steps: &[&Step<'_>]) -> Result<(), String> {
         let systemd = self.site.systemd;
         systemd.refresh().map_err(|error| error.to_string())?;
+        checkpoint("merged");
         let images: Vec<_> = steps
             .iter()
             .filter(|step| step.shadow.is_none())

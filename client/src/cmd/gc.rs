@@ -10,7 +10,9 @@ use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::ExtensionName;
 use sysext_formats::version::Version;
 
+use crate::activate;
 use crate::cli::Global;
+use crate::config;
 use crate::failure::Failure;
 use crate::gc::{garbage, needs};
 use crate::history;
@@ -96,6 +98,7 @@ pub(super) fn collect(session: &Session, keep: u32, dry_run: bool) -> Result<Col
     let broken: Vec<_> = contents
         .broken
         .iter()
+        .filter(|broken| !broken.is_unread)
         .map(|broken| broken.sha256)
         .filter(|sha256| !needs.images.contains(sha256))
         .collect();
@@ -118,12 +121,20 @@ pub(super) fn collect(session: &Session, keep: u32, dry_run: bool) -> Result<Col
     if dry_run {
         collected.parts = store.old_parts(old)?;
     } else {
+        for broken in contents.broken.iter().filter(|broken| broken.is_unread) {
+            session.ui.warn(format_args!(
+                "not deleted, since it could not be read: {}",
+                broken.reason
+            ));
+        }
         let mut digests = images.iter().map(|image| &image.sha256).chain(&broken);
         digests.try_for_each(|sha256| store.remove(sha256))?;
         let mut stale = needs.stale.iter();
         stale.try_for_each(|record| record.remove(store))?;
         collected.parts = store.remove_parts(old)?;
         store.sweep()?;
+        activate::sweep(&session.root, session.activation)?;
+        config::edit::sweep(&session.root)?;
     }
     collected.broken = broken;
     collected.changed = !dry_run

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, btree_map};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use sysext_durable::Dir;
+use sysext_durable::{Dir, Kind, checkpoint};
 use sysext_formats::catalog::Descriptor;
 use sysext_formats::name::{CatalogId, ExtensionName, NamePattern};
 use toml_edit::{Array, DocumentMut, Item, Value};
@@ -342,6 +342,28 @@ fn parse(file: &Path, text: &str) -> Result<DocumentMut, EditError> {
     })
 }
 
+/// Removes temporary files that crashed runs left where the admin's files are. The caller holds the lock.
+///
+/// # Errors
+/// When one can not be removed.
+pub fn sweep(root: &Root) -> Result<(), EditError> {
+    let Some(main) = Dir::open_existing(&root.configuration()[0])? else {
+        return Ok(());
+    };
+    sweep_below(&main)
+}
+
+fn sweep_below(dir: &Dir) -> Result<(), EditError> {
+    dir.sweep()?;
+    for entry in dir.entries()? {
+        // `extensions.d`, and in it `NAME.toml.d`.
+        if entry.kind == Kind::Directory && entry.name.ends_with(".d") {
+            sweep_below(&dir.subdir(&entry.name)?)?;
+        }
+    }
+    Ok(())
+}
+
 fn write(file: &Path, text: &str) -> Result<bool, EditError> {
     let (Some(directory), Some(name)) = (file.parent(), file.file_name().and_then(OsStr::to_str))
     else {
@@ -356,5 +378,6 @@ fn write(file: &Path, text: &str) -> Result<bool, EditError> {
         return Ok(false);
     }
     dir.write(name, text.as_bytes(), FILE_MODE)?;
+    checkpoint("configuration-written");
     Ok(true)
 }

@@ -13,7 +13,7 @@ mod root_id;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sysext_durable::Dir;
+use sysext_durable::{Dir, checkpoint, is_left_out};
 use sysext_formats::name::ExtensionName;
 use sysext_formats::time::UtcTime;
 
@@ -120,6 +120,9 @@ impl Journal {
     /// # Errors
     /// When the file system fails.
     pub fn write(&self, store: &Store) -> Result<(), StoreError> {
+        if is_left_out("journal") {
+            return Ok(());
+        }
         let directory = directory(store)?;
         let name = file(&self.root);
         // A store whose path is not UTF-8 can not be named in JSON.
@@ -127,7 +130,12 @@ impl Journal {
             path: directory.path().join(&name),
             reason: format!("it can not be written: {error}"),
         })?;
-        Ok(directory.write(&name, &bytes, FILE_MODE)?)
+        directory.write(&name, &bytes, FILE_MODE)?;
+        checkpoint(match self.phase {
+            Phase::Switching => "journal-switching",
+            Phase::Done => "journal-done",
+        });
+        Ok(())
     }
 
     /// Ends it.
@@ -135,7 +143,9 @@ impl Journal {
     /// # Errors
     /// When the file system fails.
     pub fn remove(&self, store: &Store) -> Result<(), StoreError> {
-        Ok(directory(store)?.remove(&file(&self.root))?)
+        directory(store)?.remove(&file(&self.root))?;
+        checkpoint("journal-removed");
+        Ok(())
     }
 
     /// Looks for the journal of `root`. One that can not be read is set aside.

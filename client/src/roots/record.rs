@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use sysext_durable::Dir;
+use sysext_durable::{Dir, checkpoint};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::ExtensionName;
 use sysext_formats::time::UtcTime;
@@ -90,6 +90,7 @@ impl Record {
             reason: format!("it can not be written: {error}"),
         })?;
         directory.write(&name, &bytes, FILE_MODE)?;
+        checkpoint("root-recorded");
         Ok(true)
     }
 

@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, statat};
-use sysext_durable::{Dir, DurableFile, Kind, Lock, LockKind};
+use sysext_durable::{Dir, DurableFile, Kind, Lock, LockKind, checkpoint};
 use sysext_formats::catalog::Custom;
 use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
 use sysext_formats::name::{CatalogId, ExtensionName, FileName};
@@ -97,6 +97,8 @@ pub struct Broken {
     pub sha256: Sha256Digest,
     /// What is wrong with it, with the file's path.
     pub reason: String,
+    /// The file system failed: it may be an image after all, and only a repair may delete it.
+    pub is_unread: bool,
 }
 
 /// Why the store can not give what was asked for.
@@ -203,6 +205,7 @@ impl Store {
                 Ok(None) => {}
                 Err(error) => contents.broken.push(Broken {
                     sha256,
+                    is_unread: !matches!(error, StoreError::Broken { .. }),
                     reason: error.to_string(),
                 }),
             }
@@ -250,8 +253,11 @@ impl Store {
         // The facts first: what is left after a crash is an incomplete entry, never an image.
         if let Some(entry) = self.images.existing_subdir(&name)? {
             entry.remove(SIDECAR)?;
+            checkpoint("image-forgotten");
         }
-        Ok(self.images.remove_tree(&name)?)
+        self.images.remove_tree(&name)?;
+        checkpoint("image-removed");
+        Ok(())
     }
 
     /// The target that a link to an image has.
@@ -288,7 +294,9 @@ impl Store {
     pub(crate) fn record(&self, image: &StoredImage) -> Result<(), StoreError> {
         let bytes = Sidecar::of(image).to_bytes();
         let entry = self.entry(&image.sha256)?;
-        Ok(entry.write(SIDECAR, &bytes, FILE_MODE)?)
+        entry.write(SIDECAR, &bytes, FILE_MODE)?;
+        checkpoint("image-recorded");
+        Ok(())
     }
 
     /// Where the file of an image is or will be.
@@ -346,12 +354,18 @@ impl Store {
         }
     }
 
-    /// Removes what crashed writers left in it. The caller holds the lock.
+    /// Removes what crashed writers left in it, in every directory but those of catalogs, which have locks of their own.
+    /// The caller holds the lock.
     ///
     /// # Errors
     /// When something can not be removed.
     pub fn sweep(&self) -> Result<(), StoreError> {
         self.base.sweep()?;
+        for name in ["history", "journal", "parts", "roots"] {
+            if let Some(directory) = self.base.existing_subdir(name)? {
+                directory.sweep()?;
+            }
+        }
         for entry in self.images.entries()? {
             if entry.kind == Kind::Directory {
                 self.images.subdir(&entry.name)?.sweep()?;

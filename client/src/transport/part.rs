@@ -12,7 +12,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, Mode, fchmod, flock};
-use sysext_durable::{Dir, Error};
+use sysext_durable::{Dir, Error, checkpoint};
 use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
 use sysext_formats::name::FileName;
 
@@ -95,6 +95,7 @@ impl Part {
             Some(text) => self.dir.write(&name, text.as_bytes(), FILE_MODE)?,
             None => self.dir.remove(&name)?,
         }
+        checkpoint("part-noted");
         Ok(())
     }
 
@@ -135,6 +136,7 @@ impl Part {
             .sync_all()
             .map_err(|error| self.failed("syncing", error))?;
         self.dir.move_to(&self.name, entry, file.as_str())?;
+        checkpoint("part-moved");
         self.set_validator(None)
     }
 

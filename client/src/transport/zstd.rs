@@ -5,6 +5,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 
+use sysext_durable::checkpoint;
 use sysext_formats::catalog::Transport;
 use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
 use sysext_formats::limits::MAX_ZSTD_WINDOW_LOG;
@@ -79,6 +80,7 @@ pub(super) fn fetch(
         }
     }
     out.commit().map_err(StoreError::from)?;
+    checkpoint("image-decoded");
     part.discard()?;
     Ok(Fetched {
         method: Method::Zstd,

@@ -1,0 +1,128 @@
+//! Killed at every checkpoint of every command.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, WaitOptions, waitpid};
+
+use crate::end_state::{End, Expected};
+use crate::scene::{CASES, Case, Scene};
+
+/// A command that stands at a checkpoint.
+pub(crate) struct Stopped {
+    child: Child,
+    /// The name of the checkpoint.
+    pub(crate) place: String,
+}
+
+impl Stopped {
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// Runs the command up to its checkpoint `number`. `None` where it comes to its end before.
+pub(crate) fn stop_at(
+    scene: &Scene,
+    case: &Case,
+    number: usize,
+    left_out: Option<&str>,
+) -> Option<Stopped> {
+    let log = scene.file("checkpoints");
+    let _ = fs::remove_file(&log);
+    let mut command = scene.command(case);
+    command
+        .env("SYSEXT_CHECKPOINTS_TO", &log)
+        .env("SYSEXT_CHECKPOINT_STOP", number.to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    if let Some(what) = left_out {
+        command.env("SYSEXT_LEAVE_OUT", what);
+    }
+    let child = command.spawn().unwrap();
+    let id = Pid::from_child(&child);
+    let (_, status) = waitpid(Some(id), WaitOptions::UNTRACED).unwrap().unwrap();
+    if !status.stopped() {
+        assert_eq!(
+            status.exit_status(),
+            Some(0),
+            "{} failed by itself",
+            case.name
+        );
+        return None;
+    }
+    let passed = fs::read_to_string(&log).unwrap();
+    let place = passed.lines().last().unwrap().to_owned();
+    Some(Stopped { child, place })
+}
+
+/// Every checkpoint of a command: how often each name came, and what was wrong afterwards.
+fn sweep(
+    scene: &Scene,
+    case: &Case,
+    left_out: Option<&str>,
+) -> (BTreeMap<String, usize>, Vec<String>) {
+    let expected = Expected::of(scene, case);
+    let (mut names, mut wrong) = (BTreeMap::new(), Vec::new());
+    for number in 1.. {
+        scene.set(case);
+        let Some(stopped) = stop_at(scene, case, number, left_out) else {
+            break;
+        };
+        let name = stopped.place.clone();
+        stopped.kill();
+        if let Err(reason) = expected.check(scene, case, End::Killed) {
+            wrong.push(format!(
+                "{} killed at {name} ({number}): {reason}",
+                case.name
+            ));
+        }
+        *names.entry(name).or_default() += 1;
+    }
+    (names, wrong)
+}
+
+#[test]
+fn killed_at_any_checkpoint_every_command_leaves_a_host_that_the_next_run_puts_right() {
+    let scene = Scene::new();
+    let mut wrong = Vec::new();
+    for case in &CASES {
+        let (names, found) = sweep(&scene, case, None);
+        let list: Vec<_> = names
+            .iter()
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
+        println!("{:14} {}", case.name, list.join(", "));
+        assert!(!names.is_empty(), "{} passes no checkpoint", case.name);
+        wrong.extend(found);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The test bites: without the journal two links are not switched together.
+#[test]
+fn without_the_journal_the_same_test_fails() {
+    let scene = Scene::new();
+    let update = CASES.iter().find(|case| case.name == "update").unwrap();
+    let (_, wrong) = sweep(&scene, update, Some("journal"));
+    assert!(
+        wrong.iter().any(|line| line.contains("half of the links")),
+        "{wrong:?}"
+    );
+}
+
+/// What ships has no checkpoints: nothing is stopped, whatever the environment says.
+#[test]
+#[ignore = "wants the binary that ships: ci/checks/crashes"]
+fn what_ships_passes_no_checkpoint() {
+    let binary = std::env::var_os("SYSEXT_FETCH").expect("the binary that ships");
+    let status = Command::new(binary)
+        .args(["--root", "/nonexistent", "status"])
+        .env("SYSEXT_CHECKPOINT_STOP", "1")
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(2));
+}
