@@ -189,7 +189,7 @@ pub fn read(store: &Store) -> Result<History, StoreError> {
         return Ok(history);
     };
     for number in numbers(&directory)? {
-        match read_one(&directory, number) {
+        match read_one(&directory, number)? {
             Ok(Some(transaction)) => history.transactions.push(transaction),
             // Removed meanwhile: readers take no lock.
             Ok(None) => {}
@@ -202,13 +202,23 @@ pub fn read(store: &Store) -> Result<History, StoreError> {
     Ok(history)
 }
 
-fn read_one(directory: &Dir, number: u64) -> Result<Option<Transaction>, String> {
-    let bytes = directory
-        .read(&file(number), MAX_LENGTH)
-        .map_err(|error| error.to_string())?;
-    let Some(bytes) = bytes else { return Ok(None) };
+/// The inner error is what is wrong with its content.
+fn read_one(
+    directory: &Dir,
+    number: u64,
+) -> Result<Result<Option<Transaction>, String>, StoreError> {
+    use sysext_durable::Error::{NotAFile, TooLong};
+    match directory.read(&file(number), MAX_LENGTH) {
+        Ok(None) => Ok(Ok(None)),
+        Ok(Some(bytes)) => Ok(parse(&bytes, number).map(Some)),
+        Err(error @ (NotAFile(_) | TooLong { .. })) => Ok(Err(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn parse(bytes: &[u8], number: u64) -> Result<Transaction, String> {
     let transaction: Transaction =
-        serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     if transaction.schema != SCHEMA {
         return Err(format!(
             "its schema is {}, {SCHEMA} is known",
@@ -218,7 +228,7 @@ fn read_one(directory: &Dir, number: u64) -> Result<Option<Transaction>, String>
     if transaction.number != number {
         return Err(format!("it says that it is number {}", transaction.number));
     }
-    Ok(Some(transaction))
+    Ok(transaction)
 }
 
 fn file(number: u64) -> String {

@@ -81,7 +81,13 @@ pub fn guard(boot: &Boot<'_>) -> Result<Guarded, StoreError> {
     let contents = boot.store.images()?;
     let mut guarded = Guarded::default();
     for broken in &contents.broken {
-        tracing::warn!(reason = %broken.reason, "an entry of the store is no image");
+        if broken.is_unread {
+            guarded
+                .problems
+                .push(format!("{}, so it is not linked", broken.reason));
+        } else {
+            tracing::warn!(reason = %broken.reason, "an entry of the store is no image");
+        }
     }
     let images = usable(boot.store, &contents.images, &mut guarded.problems);
     let given = Record::of(boot.store, boot.root);

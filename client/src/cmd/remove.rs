@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::plan::{Plan, UnlinkReason};
 use crate::reconcile::{self, Caller};
 use crate::session::Session;
+use crate::store::StoredImage;
 use crate::ui::Ui;
 
 /// `remove NAME…`
@@ -37,18 +38,29 @@ impl Remove {
             Session::open_to_change
         };
         let mut session = open(global, ui)?;
-        let linked = session.linked()?;
+        let (linked, own) = (session.linked()?, session.own_links()?);
+        if session.config.unlisted {
+            // What is not seen can not be taken away: its link would be back with the next update.
+            let problem = session.config.problems.pop();
+            return Err(problem.map_or_else(
+                || Failure::usage("the configuration can not be read"),
+                Failure::from,
+            ));
+        }
         let mut plan = Plan::default();
         let mut changed = false;
         for name in self.names.into_iter().collect::<BTreeSet<_>>() {
             let image = linked.get(&name);
-            let known = session.config.extensions.remove(&name).is_some();
-            if !known && image.is_none() {
+            let config = &mut session.config;
+            let known =
+                config.extensions.remove(&name).is_some() || config.unreadable.contains(&name);
+            if !known && !own.contains(&name) {
                 session.ui.say(format_args!("{name} is not installed"));
                 continue;
             }
-            if let Some(image) = image {
-                plan.unlink(&name, Some(image.version()), UnlinkReason::NotWanted);
+            if own.contains(&name) {
+                let version = image.map(StoredImage::version);
+                plan.unlink(&name, version, UnlinkReason::NotWanted);
             }
             if known && !self.dry_run {
                 changed |= config::edit::remove_extension(&session.root, &name)?;

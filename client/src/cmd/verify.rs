@@ -139,6 +139,18 @@ impl Found {
 /// What is broken goes, and what is linked comes back. Extensions that are in order stay as they are, and so does what
 /// an unreadable file may want.
 fn repair(session: &Session, found: &Found) -> Result<Outcome, Failure> {
+    let config = &session.config;
+    let unknown = found
+        .concerned
+        .iter()
+        .any(|name| config.unreadable.contains(name));
+    if let Some(problem) = config.problems.first()
+        && !found.concerned.is_empty()
+        && (unknown || config.unlisted)
+    {
+        // Nobody knows what to put in the place of the damaged image, so it stays until that is known.
+        return Err(Failure::usage(problem.to_string()).hint("mend that file, then repair again"));
+    }
     for sha256 in &found.bad {
         session.store()?.remove(sha256)?;
     }

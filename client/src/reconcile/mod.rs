@@ -120,13 +120,14 @@ pub fn plan_from(
 ) -> Result<Planned, Failure> {
     let asked = |name: &ExtensionName| options.asks_for(name);
     let linked = session.linked()?;
+    let own = session.own_links()?;
     let mut plan = Plan::default();
     catalog_problems(&catalogs, &mut plan);
     configuration_problems(session, options, &mut plan);
     shadow_problems(session, options, &mut plan)?;
     let config = &session.config;
-    for name in linked
-        .keys()
+    for name in own
+        .iter()
         .filter(|name| asked(name) && !config.extensions.contains_key(*name))
     {
         if config.unlisted || config.unreadable.contains(name) {
@@ -142,7 +143,7 @@ pub fn plan_from(
     }
     for name in &options.names {
         let known = config.extensions.contains_key(name) || config.unreadable.contains(name);
-        if !known && !linked.contains_key(name) {
+        if !known && !own.contains(name) {
             plan.problems.push(Problem {
                 name: Some(name.clone()),
                 kind: Kind::Usage,
@@ -159,8 +160,12 @@ pub fn plan_from(
     {
         let image = linked.get(name);
         if !extension.wish.enabled {
-            if let Some(image) = image {
-                plan.unlink(name, Some(image.version()), UnlinkReason::Disabled);
+            if own.contains(name) {
+                plan.unlink(
+                    name,
+                    image.map(StoredImage::version),
+                    UnlinkReason::Disabled,
+                );
             }
             continue;
         }

@@ -3,7 +3,7 @@
 mod catalogs;
 mod recovery;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,7 +23,7 @@ use crate::host::HostFacts;
 use crate::refresh::{self, FreshCatalog};
 use crate::root::{Root, default_activation};
 use crate::select::{Linked, Patience, Question};
-use crate::store::{Store, StoredImage};
+use crate::store::{Store, StoreError, StoredImage};
 use crate::systemd::Systemd;
 use crate::ui::Ui;
 
@@ -195,14 +195,29 @@ impl Session {
             return Ok(linked);
         };
         for link in self.links()? {
-            if let LinkKind::Ours { sha256, .. } = link.kind
-                && let Ok(name) = link.name.parse()
-                && let Ok(Some(image)) = store.find(&sha256)
-            {
-                linked.insert(name, image);
+            let (LinkKind::Ours { sha256, .. }, Ok(name)) = (link.kind, link.name.parse()) else {
+                continue;
+            };
+            match store.find(&sha256) {
+                Ok(Some(image)) => {
+                    linked.insert(name, image);
+                }
+                // As good as none: what is chosen anew takes its place.
+                Ok(None) | Err(StoreError::Broken { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(linked)
+    }
+
+    /// The extensions that have a link of ours, whatever it leads to.
+    ///
+    /// # Errors
+    /// When the directory of links can not be read.
+    pub fn own_links(&self) -> Result<BTreeSet<ExtensionName>, Failure> {
+        let links = self.links()?.into_iter();
+        let own = links.filter(|link| !matches!(link.kind, LinkKind::Foreign { .. }));
+        Ok(own.filter_map(|link| link.name.parse().ok()).collect())
     }
 
     /// What is to be decided about an extension of this root, of which `image` is linked.

@@ -24,6 +24,10 @@ impl Stopped {
 }
 
 /// Runs the command up to its checkpoint `number`. `None` where it comes to its end before.
+#[expect(
+    clippy::zombie_processes,
+    reason = "waited for here by its id, and by `Stopped::kill`"
+)]
 pub(crate) fn stop_at(
     scene: &Scene,
     case: &Case,

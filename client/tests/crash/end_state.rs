@@ -83,7 +83,7 @@ impl Expected {
         if case.name != "verify-repair" {
             links_are_whole(root)?;
         }
-        if end == End::Done && Look::at(root) != self.after {
+        if end == End::Done && !self.is_done(case, &Look::at(root)) {
             return Err("it said that it was done, and it is not".to_owned());
         }
         // Who only looks is not in anybody's way.
@@ -112,17 +112,23 @@ impl Expected {
             }
         }
         let last = Look::at(root);
-        if (&last.links, &last.wishes) != (&self.after.links, &self.after.wishes) {
+        if !self.is_done(case, &last) {
             return Err(format!("in the end {last:?}, not {:?}", self.after));
-        }
-        if case.name == "gc" && last.images != self.after.images {
-            return Err(format!("in the end the images {:?}", last.images));
         }
         links_are_whole(root)?;
         must(scene, &["--offline", "gc", "--keep", "5"])?;
         must(scene, &["--offline", "history"])?;
         must(scene, &["--offline", "verify"])?;
         nothing_is_left(root)
+    }
+}
+
+impl Expected {
+    /// Images that nothing links count where the command is about them: a repair may well drop one that it can not read.
+    fn is_done(&self, case: &Case, look: &Look) -> bool {
+        let after = &self.after;
+        let is_linked = (&look.links, &look.wishes) == (&after.links, &after.wishes);
+        is_linked && (case.name != "gc" || look.images == after.images)
     }
 }
 

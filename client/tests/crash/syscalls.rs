@@ -126,7 +126,7 @@ fn play(scene: &Scene, expected: &Expected, fault: &Fault) -> Result<(), String>
         return Err(format!("it panicked: {}", talk(&output)));
     }
     let end = match code {
-        Some(0) => End::Done,
+        Some(0) if !talk(&output).contains("warning: ") => End::Done,
         _ if fault.effect == "signal=KILL" => End::Killed,
         _ if output.stderr.is_empty() => {
             return Err(format!("it ended with {code:?} and said nothing"));
