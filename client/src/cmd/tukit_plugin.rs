@@ -6,6 +6,7 @@
 //!   says `on-incompatible = "block"` stops it, and only when nothing fits.
 //! - Where all that is linked fits the new snapshot already, a network that is down costs a few seconds.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,12 +15,14 @@ use clap::Args;
 use sysext_formats::name::ExtensionName;
 
 use super::prepare;
+use crate::boot::{Boot, guard};
 use crate::cli::Global;
 use crate::config::{Activation, OnIncompatible};
 use crate::failure::{Failure, Kind};
 use crate::reconcile::{self, Caller, Options};
 use crate::select::unfit;
 use crate::session::Session;
+use crate::store::StoredImage;
 use crate::ui::Ui;
 
 /// How long one document is waited for when nothing has to be fetched.
@@ -53,10 +56,11 @@ impl TukitPlugin {
             Err(failure) => return Ok(goes_on(ui, &failure)),
         };
         let served = serve(&mut session);
-        // However little of it could be done, what the snapshot has now decides.
         if let Err(failure) = served {
             goes_on(ui, &failure);
         }
+        // However little of it could be done, what the snapshot has now decides.
+        leave_out(&session);
         match without_image(&session) {
             Ok(missing) => Ok(judge(&session, &missing)),
             Err(failure) => Ok(goes_on(ui, &failure)),
@@ -66,7 +70,9 @@ impl TukitPlugin {
 
 /// Links what fits the snapshot.
 fn serve(session: &mut Session) -> Result<(), Failure> {
-    if without_image(session)?.is_empty() {
+    let is_fit = |image: &StoredImage| unfit(&session.host, &image.custom).is_none();
+    // What had no image before loses nothing by having none for another day.
+    if images(session)?.values().all(is_fit) {
         let deadline = &mut session.config.settings.metadata_deadline;
         deadline.0 = deadline.0.min(PATIENCE);
     }
@@ -83,12 +89,44 @@ fn serve(session: &mut Session) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Without the network nothing is chosen anew, and links stay that do not fit: the store may have what does.
+fn leave_out(session: &Session) {
+    if session.activation != Activation::Etc {
+        return;
+    }
+    let guarded = session.store().and_then(|store| {
+        let boot = Boot {
+            root: &session.root,
+            store,
+            config: &session.config,
+            host: &session.host,
+            activation: session.activation,
+            now: session.now,
+        };
+        Ok(guard(&boot)?)
+    });
+    match guarded {
+        Ok(guarded) => {
+            let problems = guarded.problems.iter();
+            problems.for_each(|problem| session.ui.warn(problem));
+        }
+        Err(failure) => {
+            goes_on(session.ui, &failure);
+        }
+    }
+}
+
+/// What the snapshot will run, as far as it is known.
+fn images(session: &Session) -> Result<BTreeMap<ExtensionName, StoredImage>, Failure> {
+    match session.activation {
+        Activation::Etc => session.linked(),
+        Activation::Boot => prepare::recorded(session),
+    }
+}
+
 /// The extensions that are wanted and have no image that fits, each with whether that stops the update.
 fn without_image(session: &Session) -> Result<Vec<(ExtensionName, OnIncompatible)>, Failure> {
-    let images = match session.activation {
-        Activation::Etc => session.linked()?,
-        Activation::Boot => prepare::recorded(session)?,
-    };
+    let images = images(session)?;
     let fits = |name: &ExtensionName| {
         let image = images.get(name);
         image.is_some_and(|image| unfit(&session.host, &image.custom).is_none())
