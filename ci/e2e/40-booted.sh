@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main path on a host that boots: the package installed, systemd 257 as PID 1, two catalogs, the timer's service, a
+# The main path on a host that boots: the package installed, systemd 257 or 262 as PID 1, two catalogs, the timer's service, a
 # unit out of an extension, two releases of the OS that take turns, rollback, gc, and a damaged store that is repaired.
 
 # shellcheck source=ci/lib/e2e.sh
@@ -165,8 +165,12 @@ elif [[ -n ${E2E_INSIDE-} ]]; then
 fi
 
 version=${1-}
-[[ $version == 252 || $version == 257 ]] || die "usage: $0 252|257"
-[[ $version == 257 ]] || skip "a booted host with systemd $version" "the container is one of 257"
+case $version in
+    252) skip "a booted host with systemd 252" "the container is one of 257 or 262" ;;
+    257) suite=trixie ;;
+    262) suite=sid ;;
+    *) die "usage: $0 252|257|262" ;;
+esac
 can_be_root || skip "a booted host" "needs root or sudo without a password"
 need_or_skip "a booted host" systemd-nspawn=systemd-container dpkg-deb=dpkg
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/sysext-e2e.XXXXXX")
@@ -176,7 +180,9 @@ export WORK BIN PATH=$BIN:$PATH
 trap finish EXIT
 trap 'exit 143' TERM INT HUP
 mkdir "$BIN"
-"$CI_DIR/trees" trixie >"$WORK/tree"
+"$CI_DIR/trees" "$suite" >"$WORK/tree" || skip "a booted host with systemd $version" "no tree of Debian $suite can be made"
+found=$(chroot "$(cat "$WORK/tree")" systemd-sysext --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+[[ $found -ge $version ]] || skip "a booted host with systemd $version" "Debian $suite has systemd $found"
 outside
 printf '%s\n' "${SERVERS[0]}" >"$WORK/server"
 as_root env "WORK=$WORK" "BIN=$BIN" "URL=$URL" "PATH=$PATH" E2E_INSIDE=1 \

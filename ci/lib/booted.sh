@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A booted container with systemd 257 as PID 1, in which the package of sysext-fetch is installed. Sourced after e2e.sh.
+# A booted container with systemd as PID 1, in which the package of sysext-fetch is installed. Sourced after e2e.sh.
 #
 # - Everything below is root's and runs in a mount namespace of its own: overlays over the Debian tree, a cgroup2 of its
 #   own, loop nodes of its own. Nothing of it is left when the script ends.
@@ -30,7 +30,9 @@ booted_root() {
         cp -a "$WORK/roots/$like/upper/." "$folder/upper/"
     fi
     mount -t overlay overlay -o "lowerdir=$TREE,upperdir=$folder/upper,workdir=$folder/work" "$folder/root"
-    sed -i "s/^VERSION_ID=.*/VERSION_ID=\"$release\"/" "$folder/root/usr/lib/os-release"
+    # sid names no version.
+    sed -i '/^VERSION_ID=/d' "$folder/root/usr/lib/os-release"
+    printf 'VERSION_ID="%s"\n' "$release" >>"$folder/root/usr/lib/os-release"
     : >"$folder/root/etc/machine-id"
     cat >"$folder/root/etc/systemd/system/story.service" <<UNIT
 [Unit]

@@ -93,6 +93,8 @@ enum Command {
     Verify(cmd::verify::Verify),
     /// Delete the images that no root of this host needs
     Gc(cmd::gc::Gc),
+    /// Copy a catalog, verified, for hosts that can not reach it
+    Mirror(cmd::mirror::Mirror),
     /// Bring into the store what the root that boots next, or the one at --root, will need
     Prepare(cmd::prepare::Prepare),
     /// Make links fit the system that boots; before systemd-sysext.service, offline
@@ -202,6 +204,7 @@ fn dispatch(global: &Global, ui: Ui, command: Option<Command>) -> Result<ExitCod
         Command::Rollback(command) => command.run(global, ui),
         Command::Verify(command) => command.run(global, ui),
         Command::Gc(command) => command.run(global, ui),
+        Command::Mirror(command) => command.run(global, ui),
         Command::Prepare(command) => command.run(global, ui),
         Command::Health(command) => command.run(global, ui),
         Command::TukitPlugin(command) => command.run(global, ui),

@@ -23,6 +23,7 @@ pub mod history;
 pub mod host;
 pub mod journal;
 pub mod metadata_store;
+pub mod mirror;
 pub mod plan;
 pub mod reconcile;
 pub mod refresh;

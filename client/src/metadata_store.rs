@@ -18,6 +18,7 @@
 //!
 //! What it does not do: fetch, or decide what is trusted.
 
+mod published;
 mod seen;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ use sysext_formats::time::UtcTime;
 use sysext_formats::trust::{Clock, ExpiryPolicy, RootStage};
 use sysext_formats::workflow::{Cache, CachedFile};
 
+pub use self::published::{Published, PublishedError};
 pub use self::seen::Seen;
 use crate::root::{DIRECTORY_MODE, Root};
 

@@ -13,6 +13,7 @@ pub mod hold;
 pub mod info;
 pub mod install;
 pub mod list;
+pub mod mirror;
 pub mod prepare;
 pub mod remove;
 pub mod rollback;

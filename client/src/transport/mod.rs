@@ -19,6 +19,7 @@ mod zstd;
 use std::fmt;
 
 use serde::Serialize;
+use sysext_durable::Dir;
 use sysext_formats::catalog::{Image, Transport, TransportKind};
 use sysext_formats::digest::Sha256Digest;
 use url::Url;
@@ -118,6 +119,43 @@ pub(crate) struct Fetched {
     pub(crate) method: Method,
     /// Bytes that came over the network for the transport that worked.
     pub(crate) bytes: u64,
+}
+
+/// Fetches one file of the image, its own or a transport's, into `directory` instead of the store; the bytes that came for
+/// it. `None` when nothing gave it; why is in `attempts` then.
+pub(crate) fn fetch_file(
+    job: &Job<'_>,
+    transport: Option<&Transport>,
+    directory: &Dir,
+    attempts: &mut Vec<Attempt>,
+) -> Result<Option<u64>, StoreError> {
+    let image = job.image;
+    let wanted = match transport {
+        Some(transport) => download::Wanted {
+            file: &transport.file,
+            length: transport.length,
+            sha256: &transport.sha256,
+            urls: &[],
+            method: Method::Zstd,
+        },
+        None => download::Wanted {
+            file: &image.file,
+            length: image.length,
+            sha256: &image.sha256,
+            urls: &image.urls,
+            method: Method::Raw,
+        },
+    };
+    let fetched = download::download(job, &wanted, attempts);
+    job.progress.finish();
+    match fetched {
+        Ok((part, bytes)) => {
+            part.into_store(directory, wanted.file)?;
+            Ok(Some(bytes))
+        }
+        Err(Failed::Here(error)) => Err(error),
+        Err(Failed::TryNext | Failed::TooLate) => Ok(None),
+    }
 }
 
 /// An image that is to be fetched.

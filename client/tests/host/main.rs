@@ -13,6 +13,8 @@ mod groups;
 #[cfg(test)]
 mod lying_server;
 #[cfg(test)]
+mod mirror;
+#[cfg(test)]
 mod mismatches;
 #[cfg(test)]
 mod next_root;
