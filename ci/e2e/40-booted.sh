@@ -12,6 +12,12 @@ source "$CI_DIR/lib/release.sh"
 source "$CI_DIR/lib/vendor.sh"
 # shellcheck source=ci/lib/booted.sh
 source "$CI_DIR/lib/booted.sh"
+packages=()
+if [[ ${BOOTED_IN-} == qemu ]]; then
+    # shellcheck source=ci/lib/booted-qemu.sh
+    source "$CI_DIR/lib/booted-qemu.sh"
+    packages=(linux-image-amd64 initramfs-tools udev iproute2)
+fi
 
 # publish_hello VERSION RELEASE: an image of hello that is for one release of the OS alone, with a unit.
 publish_hello() {
@@ -94,6 +100,35 @@ phase_install() {
     sysext-fetch prepare --root /run/second
 }
 
+# notified: the real systemd-sysupdate installs something, and says so to us; since 260.
+notified() {
+    local version
+    version=$(systemd-sysext --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+    [[ $version -ge 260 ]] || return 0
+    say "systemd-sysupdate has updated something, and says so"
+    mkdir -p /run/source /run/target /run/sysupdate.d
+    echo new >/run/source/thing_2.txt
+    cat >/run/sysupdate.d/10-thing.transfer <<'TRANSFER'
+[Transfer]
+Verify=no
+[Source]
+Type=regular-file
+Path=/run/source
+MatchPattern=thing_@v.txt
+[Target]
+Type=regular-file
+Path=/run/target
+MatchPattern=thing_@v.txt
+TRANSFER
+    /usr/lib/systemd/systemd-sysupdate --verify=no update || fail "systemd-sysupdate"
+    [[ -e /run/target/thing_2.txt ]] || fail "systemd-sysupdate installed nothing"
+    for _ in $(seq 50); do
+        ! journalctl -b -o cat | grep -q 'no other root is going to boot next' || return 0
+        sleep 0.1
+    done
+    fail "nobody was told: $(systemctl status sysext-fetch-notify.socket)"
+}
+
 phase_update() {
     guarded
     expect "hello 1.0" hello
@@ -129,6 +164,7 @@ phase_back() {
 phase_finish() {
     local image
     guarded
+    notified
     say "rollback"
     sysext-fetch rollback hello
     expect "hello 1.0" hello
@@ -180,11 +216,11 @@ export WORK BIN PATH=$BIN:$PATH
 trap finish EXIT
 trap 'exit 143' TERM INT HUP
 mkdir "$BIN"
-"$CI_DIR/trees" "$suite" >"$WORK/tree" || skip "a booted host with systemd $version" "no tree of Debian $suite can be made"
+"$CI_DIR/trees" "$suite" "${packages[@]}" >"$WORK/tree" || skip "a booted host with systemd $version" "no tree of Debian $suite can be made"
 found=$(chroot "$(cat "$WORK/tree")" systemd-sysext --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
 [[ $found -ge $version ]] || skip "a booted host with systemd $version" "Debian $suite has systemd $found"
 outside
 printf '%s\n' "${SERVERS[0]}" >"$WORK/server"
-as_root env "WORK=$WORK" "BIN=$BIN" "URL=$URL" "PATH=$PATH" E2E_INSIDE=1 \
+as_root env "BOOTED_IN=${BOOTED_IN-}" "WORK=$WORK" "BIN=$BIN" "URL=$URL" "PATH=$PATH" E2E_INSIDE=1 \
     unshare --mount --propagation private --fork --kill-child=SIGKILL bash "$CI_DIR/e2e/$(basename "$0")"
 say "$(basename "$0") $version: as it should be"

@@ -104,6 +104,9 @@ enum Command {
     /// Fail when something does not run that this system was given; for health-checker
     #[command(hide = true)]
     Health(cmd::health::Health),
+    /// What systemd-sysupdate calls
+    #[command(hide = true)]
+    Notify(cmd::notify::Notify),
     /// What transactional-update calls
     #[command(hide = true)]
     TukitPlugin(cmd::tukit_plugin::TukitPlugin),
@@ -207,6 +210,7 @@ fn dispatch(global: &Global, ui: Ui, command: Option<Command>) -> Result<ExitCod
         Command::Mirror(command) => command.run(global, ui),
         Command::Prepare(command) => command.run(global, ui),
         Command::Health(command) => command.run(global, ui),
+        Command::Notify(command) => command.run(global, ui),
         Command::TukitPlugin(command) => command.run(global, ui),
         Command::Boot(command) => command.run(global, ui),
         Command::Setup(command) => command.run(global, ui),

@@ -13,10 +13,10 @@
 //!   later root of the same chain continues it, with its memory of what has been seen.
 //! - What is trusted is derived, each time, from the pinned root: `root.json` counts only as far as the chain in `roots/`
 //!   reaches it. The others are verified by [`workflow`](sysext_formats::workflow) when they are read back.
-//! - A file that is damaged, too long or no regular file is as good as none. Below STORE no symbolic link is followed.
-//! - Everything can be read without root rights.
+//! - A file that is damaged, too long or no regular file is as good as none. Below STORE no symbolic link is followed, and
+//!   everything can be read without root rights.
 //!
-//! What it does not do: fetch, or decide what is trusted.
+//! It neither fetches nor decides what is trusted.
 
 mod published;
 mod seen;

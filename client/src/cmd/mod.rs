@@ -14,6 +14,7 @@ pub mod info;
 pub mod install;
 pub mod list;
 pub mod mirror;
+pub mod notify;
 pub mod prepare;
 pub mod remove;
 pub mod rollback;

@@ -52,23 +52,30 @@ impl Prepare {
     /// # Errors
     /// When that root is none, or the store can not be written. What can not be had for it is a problem in the report.
     pub fn run(self, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
-        let session = match &global.root {
-            Some(_) => open(global, ui)?,
-            None => match next_root(&session::root_of(global)?) {
-                Ok(Some(next)) => open_root(global, &next, ui)?,
-                Ok(None) => {
-                    ui.say("no other root is going to boot next, as far as can be seen; --root DIR names one");
-                    return Ok(ExitCode::SUCCESS);
-                }
-                Err(error) => return Err(Failure::of(Kind::Failed, &error)),
-            },
+        let Some(prepared) = prepare_next(global, ui)? else {
+            return Ok(ExitCode::SUCCESS);
         };
-        let prepared = prepare(&session)?;
-        reconcile::report_problems(&session, &prepared.problems);
         ui.data("prepare", &prepared, || prepared.text());
-        let worst = prepared.problems.iter().map(|problem| problem.kind).max();
-        Ok(worst.map_or(ExitCode::SUCCESS, Kind::into))
+        Ok(prepared.code())
     }
+}
+
+/// Prepares the root at `--root`, or the one that boots next; `None` where there is no such root. Problems are told.
+pub(super) fn prepare_next(global: &Global, ui: Ui) -> Result<Option<Prepared>, Failure> {
+    let session = match &global.root {
+        Some(_) => open(global, ui)?,
+        None => match next_root(&session::root_of(global)?) {
+            Ok(Some(next)) => open_root(global, &next, ui)?,
+            Ok(None) => {
+                ui.say("no other root is going to boot next, as far as can be seen; --root DIR names one");
+                return Ok(None);
+            }
+            Err(error) => return Err(Failure::of(Kind::Failed, &error)),
+        },
+    };
+    let prepared = prepare(&session)?;
+    reconcile::report_problems(&session, &prepared.problems);
+    Ok(Some(prepared))
 }
 
 /// A session for the root at `directory`.
@@ -147,6 +154,12 @@ pub(super) fn recorded(session: &Session) -> Result<BTreeMap<ExtensionName, Stor
 }
 
 impl Prepared {
+    /// By its worst problem.
+    pub(super) fn code(&self) -> ExitCode {
+        let worst = self.problems.iter().map(|problem| problem.kind).max();
+        worst.map_or(ExitCode::SUCCESS, Kind::into)
+    }
+
     fn text(&self) -> String {
         let mut table = Table::new(&["EXTENSION", "VERSION", "FETCHED"]);
         for image in &self.images {

@@ -15,10 +15,18 @@ use crate::systemd;
 use crate::ui::Ui;
 
 /// The units, with a mark where the program's path goes.
-const UNITS: [(&str, &str); 3] = [
+const UNITS: [(&str, &str); 5] = [
     (
         "sysext-fetch-boot.service",
         include_str!("../../units/sysext-fetch-boot.service"),
+    ),
+    (
+        "sysext-fetch-notify.socket",
+        include_str!("../../units/sysext-fetch-notify.socket"),
+    ),
+    (
+        "sysext-fetch-notify@.service",
+        include_str!("../../units/sysext-fetch-notify@.service"),
     ),
     (
         "sysext-fetch-update.service",
@@ -30,9 +38,10 @@ const UNITS: [(&str, &str); 3] = [
     ),
 ];
 
-/// What is enabled: the timer, the guard, and the unit that merges at boot.
-const ENABLED: [&str; 3] = [
+/// What is enabled: the timer, the guard, what listens for updates of the OS, and the unit that merges at boot.
+const ENABLED: [&str; 4] = [
     "sysext-fetch-boot.service",
+    "sysext-fetch-notify.socket",
     "sysext-fetch-update.timer",
     MERGING_UNIT,
 ];
