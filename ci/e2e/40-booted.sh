@@ -192,35 +192,4 @@ guarded() {
     [[ -z $(systemctl list-units --failed --plain --no-legend) ]] || fail "$(systemctl list-units --failed --plain --no-legend)"
 }
 
-if [[ -n ${E2E_PHASE-} ]]; then
-    "phase_$E2E_PHASE"
-    exit
-elif [[ -n ${E2E_INSIDE-} ]]; then
-    story
-    exit
-fi
-
-version=${1-}
-case $version in
-    252) skip "a booted host with systemd 252" "the container is one of 257 or 262" ;;
-    257) suite=trixie ;;
-    262) suite=sid ;;
-    *) die "usage: $0 252|257|262" ;;
-esac
-can_be_root || skip "a booted host" "needs root or sudo without a password"
-need_or_skip "a booted host" systemd-nspawn=systemd-container dpkg-deb=dpkg
-WORK=$(mktemp -d "${TMPDIR:-/tmp}/sysext-e2e.XXXXXX")
-chmod 0755 "$WORK"
-BIN=$WORK/bin
-export WORK BIN PATH=$BIN:$PATH
-trap finish EXIT
-trap 'exit 143' TERM INT HUP
-mkdir "$BIN"
-"$CI_DIR/trees" "$suite" "${packages[@]}" >"$WORK/tree" || skip "a booted host with systemd $version" "no tree of Debian $suite can be made"
-found=$(chroot "$(cat "$WORK/tree")" systemd-sysext --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
-[[ $found -ge $version ]] || skip "a booted host with systemd $version" "Debian $suite has systemd $found"
-outside
-printf '%s\n' "${SERVERS[0]}" >"$WORK/server"
-as_root env "BOOTED_IN=${BOOTED_IN-}" "WORK=$WORK" "BIN=$BIN" "URL=$URL" "PATH=$PATH" E2E_INSIDE=1 \
-    unshare --mount --propagation private --fork --kill-child=SIGKILL bash "$CI_DIR/e2e/$(basename "$0")"
-say "$(basename "$0") $version: as it should be"
+booted_main "${1-}" "${packages[@]}"

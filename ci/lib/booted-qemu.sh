@@ -54,15 +54,16 @@ Before=story.service
 Type=oneshot
 ExecStart=/bin/sh -c 'for i in /sys/class/net/e*; do n=$${i##*/}; ip link set $$n up; ip address add 10.0.2.15/24 dev $$n; done'
 UNIT
+    local shares=()
+    for tag in root:"$root" work:"$WORK" ci:"$CI_DIR" var:"$WORK/var"; do
+        path=${tag#*:} tag=${tag%%:*}
+        shares+=(-virtfs "local,path=$path,mount_tag=$tag,security_model=passthrough,id=$tag,multidevs=remap")
+    done
     timeout --kill-after=10 280 qemu-system-x86_64 -machine q35 -accel "$accelerator" -cpu max -smp 2 -m 1024 \
         -nodefaults -no-reboot -display none -serial "file:$WORK/console" \
         -kernel "$KERNEL" -initrd "$WORK/initrd.img" \
-        -append "root=root rootfstype=9p rootflags=$options rw console=ttyS0 quiet panic=1 systemd.show_status=no" \
-        -netdev user,id=net -device virtio-net-pci,netdev=net -device virtio-rng-pci \
-        $(for tag in root:"$root" work:"$WORK" ci:"$CI_DIR" var:"$WORK/var"; do
-            printf -- '-virtfs local,path=%s,mount_tag=%s,security_model=passthrough,id=%s,multidevs=remap ' \
-                "${tag#*:}" "${tag%%:*}" "${tag%%:*}"
-        done) </dev/null || true
+        -append "root=root rootfstype=9p rootflags=${options/cache=none/cache=loose} rw console=ttyS0 quiet panic=1 systemd.show_status=no" \
+        -netdev user,id=net -device virtio-net-pci,netdev=net -device virtio-rng-pci "${shares[@]}" </dev/null || true
     cat "$WORK/out" >&2 || true
     [[ $(cat "$WORK/rc" 2>/dev/null) == 0 ]] || fail "the phase $2 failed; the console said: $(tail -n 30 "$WORK/console")"
 }

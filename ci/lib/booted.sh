@@ -4,6 +4,8 @@
 # - Everything below is root's and runs in a mount namespace of its own: overlays over the Debian tree, a cgroup2 of its
 #   own, loop nodes of its own. Nothing of it is left when the script ends.
 # - A root is a folder of $WORK/roots with its own /etc and /usr; all share $WORK/var, as snapshots of a host do.
+# - A script defines `outside` (what needs no root: vendors, a server), `story` (as root: roots and their phases) and
+#   `phase_NAME` for each phase, and ends with `booted_main`.
 # - A phase of the story runs inside, as a unit of the booted system, with $WORK and the scripts under the same paths;
 #   then the system powers off.
 
@@ -68,4 +70,41 @@ booted_phase() {
         >"$WORK/console" 2>&1 </dev/null || true
     cat "$WORK/out" >&2 || true
     [[ $(cat "$WORK/rc" 2>/dev/null) == 0 ]] || fail "the phase $phase failed; the console said: $(tail -n 20 "$WORK/console")"
+}
+
+# booted_main VERSION [PACKAGE…]: the script's whole run, or the part of it that this process is there for. The packages
+# are in the tree besides.
+booted_main() {
+    local version=$1 suite found
+    if [[ -n ${E2E_PHASE-} ]]; then
+        "phase_$E2E_PHASE"
+        return
+    elif [[ -n ${E2E_INSIDE-} ]]; then
+        story
+        return
+    fi
+    case $version in
+        252) skip "a booted host with systemd 252" "the container is one of 257 or 262" ;;
+        257) suite=trixie ;;
+        262) suite=sid ;;
+        *) die "usage: $0 252|257|262" ;;
+    esac
+    shift
+    can_be_root || skip "a booted host" "needs root or sudo without a password"
+    need_or_skip "a booted host" systemd-nspawn=systemd-container dpkg-deb=dpkg
+    WORK=$(mktemp -d "${TMPDIR:-/tmp}/sysext-e2e.XXXXXX")
+    chmod 0755 "$WORK"
+    BIN=$WORK/bin
+    export WORK BIN PATH=$BIN:$PATH
+    trap finish EXIT
+    trap 'exit 143' TERM INT HUP
+    mkdir "$BIN"
+    "$CI_DIR/trees" "$suite" "$@" >"$WORK/tree" || skip "a booted host with systemd $version" "no tree of Debian $suite can be made"
+    found=$(chroot "$(cat "$WORK/tree")" systemd-sysext --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+    [[ $found -ge $version ]] || skip "a booted host with systemd $version" "Debian $suite has systemd $found"
+    outside
+    printf '%s\n' "${SERVERS[0]}" >"$WORK/server"
+    as_root env "BOOTED_IN=${BOOTED_IN-}" "WORK=$WORK" "BIN=$BIN" "URL=$URL" "PATH=$PATH" E2E_INSIDE=1 \
+        unshare --mount --propagation private --fork --kill-child=SIGKILL bash "$CI_DIR/e2e/$(basename "$0")"
+    say "$(basename "$0") $version: as it should be"
 }
