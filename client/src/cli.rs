@@ -93,6 +93,8 @@ enum Command {
     Verify(cmd::verify::Verify),
     /// Delete the images that no root of this host needs
     Gc(cmd::gc::Gc),
+    /// Take over what sysextmgr or systemd-sysupdate has linked, where a catalog offers it
+    Import(cmd::import::Import),
     /// Copy a catalog, verified, for hosts that can not reach it
     Mirror(cmd::mirror::Mirror),
     /// Bring into the store what the root that boots next, or the one at --root, will need
@@ -207,6 +209,7 @@ fn dispatch(global: &Global, ui: Ui, command: Option<Command>) -> Result<ExitCod
         Command::Rollback(command) => command.run(global, ui),
         Command::Verify(command) => command.run(global, ui),
         Command::Gc(command) => command.run(global, ui),
+        Command::Import(command) => command.run(global, ui),
         Command::Mirror(command) => command.run(global, ui),
         Command::Prepare(command) => command.run(global, ui),
         Command::Health(command) => command.run(global, ui),

@@ -7,6 +7,7 @@
 //! - [`fetch`], [`metadata_store`] and [`refresh`] make fresh catalogs of bytes; [`select`] and [`plan`] decide, without
 //!   I/O; [`transport`] and [`stage`] bring images into the [`store`]; [`activate`] switches links, with a [`journal`],
 //!   and makes [`systemd`] merge.
+//! - [`foreign`] knows what other programs link.
 //! - [`session`] is what every command starts from; [`reconcile`] is the way from what is wanted to what is linked,
 //!   [`rollback`] from the [`history`] to what was.
 //! - [`cmd`] has one file per subcommand. [`failure`] maps errors to hints and exit codes, [`ui`] talks.
@@ -18,6 +19,7 @@ pub mod cmd;
 pub mod config;
 pub mod failure;
 pub mod fetch;
+pub mod foreign;
 pub mod gc;
 pub mod history;
 pub mod host;

@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Activation;
 
+/// Where systemd-sysext looks for extensions; the first occurrence of a name wins.
+pub const SEARCH_PATH: [&str; 3] = ["/etc/extensions", "/run/extensions", "/var/lib/extensions"];
+
 /// Permissions of the directories this program makes.
 pub const DIRECTORY_MODE: u32 = 0o755;
 

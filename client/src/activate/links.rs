@@ -8,11 +8,9 @@ use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{ExtensionName, FileName};
 
 use crate::config::Activation;
-use crate::root::{DIRECTORY_MODE, Root};
+use crate::journal::Displaced;
+use crate::root::{DIRECTORY_MODE, Root, SEARCH_PATH};
 use crate::store::{LinkTarget, Store, StoreError, parse_link};
-
-/// Where systemd-sysext looks; the first occurrence of a name wins.
-const SEARCH_PATH: [&str; 3] = ["/etc/extensions", "/run/extensions", "/var/lib/extensions"];
 
 /// Something in the directory of links.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -82,7 +80,7 @@ pub fn links(root: &Root, activation: Activation) -> Result<Vec<LinkState>, Stor
         };
         let shadowed_by = match kind {
             LinkKind::Foreign { .. } => None,
-            _ => directory.shadow(name),
+            _ => directory.shadow(name, &[]),
         };
         states.push(LinkState {
             name: name.to_owned(),
@@ -144,6 +142,16 @@ impl LinkDirectory {
         self.dir.path().join(link_name(name))
     }
 
+    /// Whether what has the name of an extension's link is one of those that make way.
+    pub(super) fn is_displaced(&self, name: &str, displaced: &[Displaced]) -> bool {
+        let file = link_name(name);
+        displaced.iter().any(|displaced| {
+            displaced.place().is_some_and(|(directory, link)| {
+                link == file && self.root.path(directory) == self.root.links(self.activation)
+            })
+        })
+    }
+
     /// Whether nothing at all is in it.
     pub(super) fn is_empty(&self) -> Result<bool, StoreError> {
         Ok(self.dir.entries()?.is_empty())
@@ -186,16 +194,19 @@ impl LinkDirectory {
     }
 
     /// What systemd takes instead of the link `name.raw`: something earlier in the search path, or of another kind in
-    /// the same directory, where the order is nobody's promise.
-    pub(super) fn shadow(&self, name: &str) -> Option<PathBuf> {
+    /// the same directory, where the order is nobody's promise. What makes way for the link does not count.
+    pub(super) fn shadow(&self, name: &str, gone: &[Displaced]) -> Option<PathBuf> {
         let own = self.root.links(self.activation);
-        for directory in SEARCH_PATH.map(|directory| self.root.path(directory)) {
+        for base in SEARCH_PATH {
+            let directory = self.root.path(base);
             let dir = Dir::open_existing(&directory).ok().flatten();
             let entries = dir.and_then(|dir| dir.entries().ok()).unwrap_or_default();
             let is_own = directory == own;
+            let is_gone = |file: &str| gone.iter().any(|gone| gone.place() == Some((base, file)));
             let other = entries.into_iter().find(|entry| {
                 extension_of(&entry.name, entry.kind) == Some(name)
                     && !(is_own && entry.name == link_name(name))
+                    && !is_gone(&entry.name)
             });
             if let Some(entry) = other {
                 return Some(directory.join(entry.name));

@@ -2,8 +2,8 @@
 //!
 //! - Every change has a journal that is durable before the first link changes; killed at any point, [`recover`] puts the
 //!   links back or writes down what was done.
-//! - Each link changes by one atomic rename. Only links into our store are ever touched; whatever else has a name of
-//!   ours is somebody else's, and reported.
+//! - Each link changes by one atomic rename. Only links into our store are touched; whatever else has a name of ours is
+//!   somebody else's, and reported. The one exception are links that a [`Switch`] names as displaced, for `import`.
 //! - After a merge it is checked that what should be merged is: the loop device behind it is *our store file*, by device
 //!   and inode. When it is not, all links are put back and merged, then the changes are tried one extension at a time:
 //!   what fails alone is quarantined, the rest is committed.
@@ -13,7 +13,9 @@
 //! What it does not do: take the lock ([`Store::lock`], the caller holds it), or decide what to link.
 
 mod check;
+mod displaced;
 mod links;
+mod moved;
 mod quarantine;
 mod recover;
 mod run;
@@ -29,13 +31,14 @@ use sysext_formats::time::UtcTime;
 pub use self::check::running;
 use self::links::{Held, LinkDirectory};
 pub use self::links::{LinkKind, LinkState, links};
+pub use self::moved::move_links;
 pub use self::quarantine::NotSkipped;
 pub use self::recover::{Recovered, recover};
 use self::run::{Run, Step};
 pub use self::settle::{Settled, settle};
 use crate::config::{Activation, Extension, RefreshPolicy};
 use crate::history::{self, Cause, Changed, Quarantined};
-use crate::journal::{Change, Journal, root_id};
+use crate::journal::{Change, Displaced, Journal, root_id};
 use crate::root::Root;
 use crate::stage::StagedImage;
 use crate::store::{Store, StoreError, StoredImage};
@@ -76,6 +79,20 @@ pub struct Switch {
     pub name: ExtensionName,
     /// The image; `None` for no link.
     pub to: Option<StagedImage>,
+    /// Links of others that make way for it, and are put back with it when it does not merge.
+    pub displaced: Vec<Displaced>,
+}
+
+impl Switch {
+    /// A switch that touches nothing of others.
+    #[must_use]
+    pub fn new(name: ExtensionName, to: Option<StagedImage>) -> Self {
+        Self {
+            name,
+            to,
+            displaced: Vec::new(),
+        }
+    }
 }
 
 /// What became of the switches.
@@ -284,6 +301,9 @@ fn sort<'a>(
         let (from, target) = match directory.held(name.as_str())? {
             Held::Nothing => (None, None),
             Held::Ours(link, target) => (Some(link), Some(target)),
+            Held::Foreign(_) if directory.is_displaced(name.as_str(), &switch.displaced) => {
+                (None, None)
+            }
             Held::Foreign(target) => {
                 applied.foreign.push(Foreign {
                     name: name.clone(),
@@ -297,14 +317,16 @@ fn sort<'a>(
             .to
             .as_ref()
             .map(|image| site.store.link_target(image.stored()));
-        let shadow = to.as_ref().and_then(|_| directory.shadow(name.as_str()));
+        let shadow = to
+            .as_ref()
+            .and_then(|_| directory.shadow(name.as_str(), &switch.displaced));
         if let Some(by) = &shadow {
             applied.shadowed.push(Shadowed {
                 name: name.clone(),
                 by: by.clone(),
             });
         }
-        if to == target {
+        if to == target && switch.displaced.is_empty() {
             applied.unchanged.push(name.clone());
             continue;
         }
@@ -315,6 +337,7 @@ fn sort<'a>(
                 name: name.clone(),
                 from: target,
                 to,
+                displaced: switch.displaced.clone(),
             },
             shadow,
         });

@@ -6,7 +6,7 @@ use sysext_formats::name::ExtensionName;
 
 use super::links::{Held, LinkDirectory};
 use super::quarantine::{self, NotSkipped};
-use super::{ActivateError, Site};
+use super::{ActivateError, Site, displaced};
 use crate::history::{Changed, ImageRef, Quarantined, Transaction};
 use crate::journal::{Change, Found, Journal, Phase};
 use crate::roots::keep_record;
@@ -67,33 +67,19 @@ fn undo(site: &Site<'_>, journal: &Journal) -> Result<Recovered, ActivateError> 
     let (mut links, mut left, mut dropped) = (Vec::new(), Vec::new(), Vec::new());
     if let Some(directory) = LinkDirectory::open(site.root, journal.activation)? {
         for change in journal.changes.iter().rev() {
-            let name = &change.name;
-            let now = match directory.held(name.as_str())? {
-                Held::Nothing => None,
-                Held::Ours(_, target) => Some(target),
-                Held::Foreign(_) => {
-                    left.push(name.clone());
-                    continue;
-                }
+            let undone = match undo_link(site, &directory, change)? {
+                Undone::Nothing => None,
+                Undone::Link => Some(&mut links),
+                Undone::Left => Some(&mut left),
+                Undone::Dropped => Some(&mut dropped),
             };
-            if now == change.from {
-                continue;
-            }
-            if now != change.to {
-                left.push(name.clone());
-                continue;
-            }
-            match &change.from {
-                Some(target) if is_gone(site, target) => {
-                    directory.set(name, None)?;
-                    dropped.push(name.clone());
-                }
-                from => {
-                    directory.set(name, from.as_deref())?;
-                    links.push(name.clone());
-                }
+            if let Some(names) = undone {
+                names.push(change.name.clone());
             }
         }
+    }
+    for change in &journal.changes {
+        displaced::put_back(site.root, &change.displaced)?;
     }
     // Killed before its last link or behind its merge: nobody knows what is merged now.
     let not_merged = if journal.merge && site.systemd.can_merge(site.root) {
@@ -108,6 +94,44 @@ fn undo(site: &Site<'_>, journal: &Journal) -> Result<Recovered, ActivateError> 
         dropped,
         not_merged,
     })
+}
+
+/// What became of one link.
+enum Undone {
+    Nothing,
+    Link,
+    Left,
+    Dropped,
+}
+
+fn undo_link(
+    site: &Site<'_>,
+    directory: &LinkDirectory,
+    change: &Change,
+) -> Result<Undone, ActivateError> {
+    let name = &change.name;
+    let now = match directory.held(name.as_str())? {
+        Held::Nothing => None,
+        Held::Ours(_, target) => Some(target),
+        Held::Foreign(_) if directory.is_displaced(name.as_str(), &change.displaced) => None,
+        Held::Foreign(_) => return Ok(Undone::Left),
+    };
+    if now == change.from {
+        return Ok(Undone::Nothing);
+    }
+    if now != change.to {
+        return Ok(Undone::Left);
+    }
+    match &change.from {
+        Some(target) if is_gone(site, target) => {
+            directory.set(name, None)?;
+            Ok(Undone::Dropped)
+        }
+        from => {
+            directory.set(name, from.as_deref())?;
+            Ok(Undone::Link)
+        }
+    }
 }
 
 fn finish(site: &Site<'_>, journal: &Journal) -> Result<Recovered, ActivateError> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use sysext_durable::checkpoint;
 
 use super::links::{LinkDirectory, LinkKind, links};
-use super::{ActivateError, Applied, Merge, Site, Switch, check, quarantine};
+use super::{ActivateError, Applied, Merge, Site, Switch, check, displaced, quarantine};
 use crate::history::{Changed, ImageRef, Quarantined, Transaction};
 use crate::journal::{Change, Journal, Phase};
 use crate::roots::keep_record;
@@ -78,11 +78,14 @@ impl Run<'_> {
     /// Switches the links of `steps`, while those of `good` are switched already. Where one fails, all are put back.
     fn switch(&self, good: &[&Step<'_>], steps: &[&Step<'_>]) -> Result<(), ActivateError> {
         for (index, step) in steps.iter().enumerate() {
-            if let Err(error) = self
-                .directory
-                .set(&step.change.name, step.change.to.as_deref())
-            {
+            let switched =
+                displaced::take_away(self.site.root, &step.change.displaced).and_then(|()| {
+                    self.directory
+                        .set(&step.change.name, step.change.to.as_deref())
+                });
+            if let Err(error) = switched {
                 let cause = error.to_string();
+                self.put_back_displaced(step, &cause)?;
                 self.put_back(steps.get(..index).unwrap_or_default(), &cause)?;
                 self.abandon(good, &cause)?;
                 return Err(error.into());
@@ -141,8 +144,18 @@ impl Run<'_> {
                     cause: cause.to_owned(),
                     source,
                 })?;
+            self.put_back_displaced(step, cause)?;
         }
         Ok(())
+    }
+
+    fn put_back_displaced(&self, step: &Step<'_>, cause: &str) -> Result<(), ActivateError> {
+        displaced::put_back(self.site.root, &step.change.displaced).map_err(|source| {
+            ActivateError::NotPutBack {
+                cause: cause.to_owned(),
+                source,
+            }
+        })
     }
 
     /// Merges, and sees that what should be merged is; the error is the reason in words.

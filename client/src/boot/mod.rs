@@ -146,10 +146,7 @@ pub fn guard(boot: &Boot<'_>) -> Result<Guarded, StoreError> {
 
 /// Links of ours where the other kind of activation has them: what is in `/etc` would win over `/run`.
 fn drop_other_links(boot: &Boot<'_>, problems: &mut Vec<String>) {
-    let other = match boot.activation {
-        Activation::Etc => Activation::Boot,
-        Activation::Boot => Activation::Etc,
-    };
+    let other = boot.activation.other();
     let states = links(boot.root, other).unwrap_or_default();
     let ours = states
         .iter()

@@ -5,17 +5,17 @@
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
-use std::str::FromStr;
 
 use clap::Args;
 use sysext_formats::name::{CatalogId, Channel, ExtensionName};
 
+use super::wish::{self, Edit, Request, catalog_of};
 use crate::cli::Global;
-use crate::config::{self, Extension, VersionConstraint};
+use crate::config::{self, VersionConstraint};
 use crate::failure::Failure;
 use crate::plan::Plan;
 use crate::reconcile::{self, Caller, Options};
-use crate::session::{Catalogs, Session};
+use crate::session::Session;
 use crate::ui::Ui;
 
 /// `install NAME[@VERSION]…`
@@ -33,30 +33,6 @@ pub struct Install {
     /// Only print what would be done
     #[arg(long, short = 'n')]
     dry_run: bool,
-}
-
-#[derive(Debug, Clone)]
-struct Request {
-    name: ExtensionName,
-    version: Option<VersionConstraint>,
-}
-
-impl FromStr for Request {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, version) = match text.split_once('@') {
-            Some((name, version)) => (name, Some(version)),
-            None => (text, None),
-        };
-        let version = version
-            .map(|version| version.parse().map_err(|error| format!("{error}")))
-            .transpose()?;
-        Ok(Self {
-            name: name.parse().map_err(|error| format!("{error}"))?,
-            version,
-        })
-    }
 }
 
 impl Install {
@@ -77,14 +53,18 @@ impl Install {
         if let Some(id) = &self.from {
             // Before the refresh, which asks the catalog that an extension is bound to.
             for name in &names {
-                wanted(&mut session, name).wish.catalog = Some(id.clone());
+                wish::wanted(&mut session, name).wish.catalog = Some(id.clone());
             }
         }
         let catalogs = session.refresh(&names)?;
         let mut edits = Vec::new();
         for request in &self.extensions {
-            let edit = self.edit(&session, &catalogs, request)?;
-            edit.apply(&mut wanted(&mut session, &request.name).wish);
+            let edit = Edit {
+                catalog: catalog_of(&session, &catalogs, &request.name, self.from.as_ref())?,
+                channel: self.channel.clone(),
+                version: request.version.clone(),
+            };
+            edit.apply(&mut wish::wanted(&mut session, &request.name).wish);
             edits.push((request.name.clone(), edit));
         }
         // The plan is made of what the wish will be; it is written once everything else has worked.
@@ -191,137 +171,4 @@ impl Install {
         }
         Ok(())
     }
-
-    fn edit(
-        &self,
-        session: &Session,
-        catalogs: &Catalogs,
-        request: &Request,
-    ) -> Result<Edit, Failure> {
-        let name = &request.name;
-        let bound = session
-            .config
-            .extensions
-            .get(name)
-            .and_then(|extension| extension.wish.catalog.clone());
-        let catalog = match self.from.clone().or(bound) {
-            Some(catalog) => catalog,
-            None => only_offer(catalogs, name)?,
-        };
-        Ok(Edit {
-            catalog,
-            channel: self.channel.clone(),
-            version: request.version.clone(),
-        })
-    }
-}
-
-/// What is wanted of an extension, begun with the defaults where nothing was.
-fn wanted<'a>(session: &'a mut Session, name: &ExtensionName) -> &'a mut Extension {
-    let directory = session.root.path("/etc/sysext-fetch/extensions.d");
-    session
-        .config
-        .extensions
-        .entry(name.clone())
-        .or_insert_with(|| Extension {
-            name: name.clone(),
-            wish: config::Wish::default(),
-            file: directory.join(format!("{name}.toml")),
-        })
-}
-
-/// What a command line changes of a wish.
-#[derive(Debug)]
-struct Edit {
-    catalog: CatalogId,
-    channel: Option<Channel>,
-    version: Option<VersionConstraint>,
-}
-
-impl Edit {
-    fn apply(&self, wish: &mut config::Wish) {
-        wish.catalog = Some(self.catalog.clone());
-        wish.enabled = true;
-        if let Some(channel) = &self.channel {
-            wish.channel = channel.clone();
-        }
-        if let Some(version) = &self.version {
-            wish.version = version.clone();
-            // Whoever asks for a version by name wants it now.
-            if let VersionConstraint::Exactly(version) = version {
-                wish.skip.retain(|skipped| skipped != version);
-            }
-        }
-    }
-
-    fn values(&self) -> Vec<(&'static str, toml_edit::Value)> {
-        let mut values = vec![
-            ("catalog", self.catalog.as_str().into()),
-            ("enabled", true.into()),
-        ];
-        values.extend(
-            self.channel
-                .as_ref()
-                .map(|channel| ("channel", channel.as_str().into())),
-        );
-        values.extend(
-            self.version
-                .as_ref()
-                .map(|version| ("version", version.to_string().into())),
-        );
-        values
-    }
-}
-
-/// The one catalog that offers `name`; two are never guessed between.
-fn only_offer(catalogs: &Catalogs, name: &ExtensionName) -> Result<CatalogId, Failure> {
-    let fresh = || {
-        catalogs
-            .iter()
-            .filter_map(|(id, catalog)| Some((id, catalog.as_ref().ok()?)))
-    };
-    let offering: Vec<_> = fresh()
-        .filter(|(_, catalog)| catalog.offers(name))
-        .map(|(id, _)| id)
-        .collect();
-    match offering.as_slice() {
-        [id] => Ok((*id).clone()),
-        [first, ..] => {
-            let names: Vec<_> = offering.iter().map(|id| format!("\"{id}\"")).collect();
-            let failure = Failure::usage(format!(
-                "{name} is offered by the catalogs {}",
-                names.join(" and ")
-            ));
-            Err(failure.hint(format!(
-                "say which: sysext-fetch install {name} --from {first}"
-            )))
-        }
-        [] => Err(nobody_offers(catalogs, name)),
-    }
-}
-
-fn nobody_offers(catalogs: &Catalogs, name: &ExtensionName) -> Failure {
-    if catalogs.is_empty() {
-        let failure = Failure::usage(format!(
-            "{name} can not be found: this host knows no catalog"
-        ));
-        return failure.hint("sysext-fetch catalog add URL#sha256=HEX");
-    }
-    let failed: Vec<_> = catalogs
-        .values()
-        .filter_map(|catalog| catalog.as_ref().err())
-        .collect();
-    if let Some(problem) = failed.first() {
-        let mut failure = Failure::from(*problem);
-        failure
-            .messages
-            .insert(0, format!("{name} is in no catalog that could be read"));
-        return failure;
-    }
-    let ids: Vec<_> = catalogs.keys().map(|id| format!("\"{id}\"")).collect();
-    let failure = Failure::usage(format!(
-        "no catalog offers {name}; looked into {}",
-        ids.join(", ")
-    ));
-    failure.hint("sysext-fetch search shows what there is")
 }

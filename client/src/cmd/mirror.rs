@@ -191,6 +191,7 @@ fn fetch_all(
             fetcher: &fetcher,
             image: file.image,
             bases: &catalog.image_bases,
+            local: &[],
             progress: &bar,
             pace: fetcher.begin(),
         };

@@ -162,10 +162,7 @@ fn switch(session: &Session, step: &Move) -> Result<Switch, Failure> {
         }
         None => None,
     };
-    Ok(Switch {
-        name: step.name.clone(),
-        to,
-    })
+    Ok(Switch::new(step.name.clone(), to))
 }
 
 /// Makes the configuration agree, so that the next update leaves things as they are now.

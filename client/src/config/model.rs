@@ -22,6 +22,17 @@ pub enum Activation {
     Boot,
 }
 
+impl Activation {
+    /// The kind that a host has when it does not have this one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Etc => Self::Boot,
+            Self::Boot => Self::Etc,
+        }
+    }
+}
+
 /// `activation` in `sysext-fetch.toml`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -6,7 +6,8 @@
 //! - It is durable before the first link changes, and goes when the last thing is done.
 //! - It holds both targets of every link, as texts: nothing else is needed to undo.
 //! - Nothing in it is believed that can be checked: names go through their type, and a link is only changed while it
-//!   still has one of the two targets, both of which lead into our store.
+//!   still has one of the two targets, both of which lead into our store. A link of others that made way is put back
+//!   only where systemd-sysext looks for extensions, and nothing else stands there now.
 
 mod root_id;
 
@@ -19,7 +20,7 @@ use sysext_formats::time::UtcTime;
 
 use crate::config::Activation;
 use crate::history::{Cause, Quarantined};
-use crate::root::{DIRECTORY_MODE, Root};
+use crate::root::{DIRECTORY_MODE, Root, SEARCH_PATH};
 use crate::store::{FILE_MODE, Store, StoreError};
 
 pub use self::root_id::{RootId, root_id};
@@ -47,6 +48,30 @@ pub struct Change {
     pub from: Option<PathBuf>,
     /// What it shall name.
     pub to: Option<PathBuf>,
+    /// Links of others that make way for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub displaced: Vec<Displaced>,
+}
+
+/// A link of somebody else, which makes way for one of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Displaced {
+    /// Where it is in the root: directly below a directory in which systemd-sysext looks.
+    pub link: PathBuf,
+    /// Where it leads.
+    pub target: PathBuf,
+}
+
+impl Displaced {
+    /// The directory that it is in, and its name there; `None` where systemd-sysext looks for no extensions.
+    #[must_use]
+    pub fn place(&self) -> Option<(&str, &str)> {
+        let (directory, name) = (
+            self.link.parent()?.to_str()?,
+            self.link.file_name()?.to_str()?,
+        );
+        (SEARCH_PATH.contains(&directory) && !name.starts_with('.')).then_some((directory, name))
+    }
 }
 
 /// What a run is about to do.
@@ -242,6 +267,10 @@ fn parse(bytes: &[u8], root_id: &RootId, root: &Root) -> Result<Journal, String>
         if !is_ours(root, target) {
             return Err(format!("{} is not in our store", target.display()));
         }
+    }
+    let mut displaced = journal.changes.iter().flat_map(|change| &change.displaced);
+    if let Some(displaced) = displaced.find(|displaced| displaced.place().is_none()) {
+        return Err(format!("{} is no extension", displaced.link.display()));
     }
     Ok(journal)
 }

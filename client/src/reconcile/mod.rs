@@ -7,7 +7,8 @@ mod report;
 mod stage_all;
 mod switch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::Path;
 
 use sysext_formats::name::{CatalogId, ExtensionName};
@@ -77,6 +78,17 @@ pub struct Planned {
     /// The plan.
     pub plan: Plan,
     catalogs: Catalogs,
+    /// Files of this host that may have the bytes of an extension's image.
+    local: BTreeMap<ExtensionName, Vec<File>>,
+}
+
+impl Planned {
+    /// With files that are looked at before an image is fetched.
+    #[must_use]
+    pub fn with_local(mut self, local: BTreeMap<ExtensionName, Vec<File>>) -> Self {
+        self.local = local;
+        self
+    }
 }
 
 impl From<Plan> for Planned {
@@ -85,6 +97,7 @@ impl From<Plan> for Planned {
         Self {
             plan,
             catalogs: Catalogs::new(),
+            local: BTreeMap::new(),
         }
     }
 }
@@ -187,7 +200,11 @@ pub fn plan_from(
             session.has_image(sha256)
         });
     }
-    Ok(Planned { plan, catalogs })
+    Ok(Planned {
+        plan,
+        catalogs,
+        local: BTreeMap::new(),
+    })
 }
 
 /// The indexes that the catalogs offer for `name`; one that can not be used is a problem of this extension.

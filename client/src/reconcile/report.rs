@@ -54,7 +54,9 @@ impl Outcome {
         worst.map_or(ExitCode::SUCCESS, ExitCode::from)
     }
 
-    fn text(&self, session: &Session) -> String {
+    /// What was done, for people.
+    #[must_use]
+    pub fn text(&self, session: &Session) -> String {
         let mut text = String::new();
         for step in &self.steps {
             let _ = writeln!(text, "{}", done(step));

@@ -1,6 +1,7 @@
 //! Every image of a plan is brought into the store before anything changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -10,6 +11,7 @@ use super::{Planned, plan_text};
 use crate::activate::Switch;
 use crate::failure::Failure;
 use crate::history::Cause;
+use crate::journal::Displaced;
 use crate::plan::{Action, Plan, Problem, Step};
 use crate::refresh::FreshCatalog;
 use crate::session::{Catalogs, Session};
@@ -41,6 +43,29 @@ impl Staged {
         }
     }
 
+    /// Lets links of others make way for that of `name`, or for `unchanged` where its link is not going to change; whether
+    /// there is either.
+    pub fn displace(
+        &mut self,
+        name: &ExtensionName,
+        displaced: Vec<Displaced>,
+        unchanged: Option<Switch>,
+    ) -> bool {
+        if let Some(switch) = self.switches.iter_mut().find(|switch| switch.name == *name) {
+            switch.displaced = displaced;
+            return switch.to.is_some();
+        }
+        let Some(switch) = unchanged else {
+            return false;
+        };
+        self.names.insert(switch.name.clone());
+        self.switches.push(Switch {
+            displaced,
+            ..switch
+        });
+        true
+    }
+
     /// What links would name.
     #[must_use]
     pub fn switches(&self) -> &[Switch] {
@@ -59,7 +84,11 @@ impl Staged {
 /// # Errors
 /// When no way to the network can be made; single images fail in the plan.
 pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure> {
-    let Planned { mut plan, catalogs } = planned;
+    let Planned {
+        mut plan,
+        catalogs,
+        local,
+    } = planned;
     if !plan.is_empty() {
         session.ui.say(plan_text(&plan));
     }
@@ -68,7 +97,7 @@ pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure>
     let jobs: Vec<_> = plan
         .steps
         .iter()
-        .filter_map(|step| Some((step, wanted(step, &catalogs)?)))
+        .filter_map(|step| Some((step, wanted(step, &catalogs, &local)?)))
         .collect();
     // What only takes links away needs no network, however broken its configuration is.
     let fetcher = if jobs.is_empty() {
@@ -114,10 +143,7 @@ pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure>
                 if image.method() != Method::Store {
                     restored.insert(name.clone());
                 }
-                switches.push(Switch {
-                    name,
-                    to: Some(image),
-                });
+                switches.push(Switch::new(name, Some(image)));
             }
             Err(error) => {
                 let failure = Failure::from(&error);
@@ -139,10 +165,7 @@ pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure>
         .steps
         .iter()
         .filter(|step| step.action == Action::Unlink);
-    switches.extend(unlinked.map(|step| Switch {
-        name: step.name.clone(),
-        to: None,
-    }));
+    switches.extend(unlinked.map(|step| Switch::new(step.name.clone(), None)));
     switches.sort_by(|a, b| a.name.cmp(&b.name));
     plan.steps.retain(|step| !failed.contains(&step.name));
     let names = switches.iter().map(|switch| switch.name.clone()).collect();
@@ -155,7 +178,11 @@ pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure>
     })
 }
 
-fn wanted<'a>(step: &'a Step, catalogs: &'a Catalogs) -> Option<Wanted<'a>> {
+fn wanted<'a>(
+    step: &'a Step,
+    catalogs: &'a Catalogs,
+    local: &'a BTreeMap<ExtensionName, Vec<File>>,
+) -> Option<Wanted<'a>> {
     let (image, id) = (step.image.as_ref()?, step.catalog.as_ref()?);
     let catalog: &FreshCatalog = catalogs.get(id)?.as_ref().ok()?;
     Some(Wanted {
@@ -163,5 +190,6 @@ fn wanted<'a>(step: &'a Step, catalogs: &'a Catalogs) -> Option<Wanted<'a>> {
         catalog: id,
         image,
         bases: &catalog.image_bases,
+        local: local.get(&step.name).map_or(&[], Vec::as_slice),
     })
 }

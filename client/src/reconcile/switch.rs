@@ -74,10 +74,10 @@ pub fn activate(session: &Session, staged: Staged, caller: Caller) -> Result<Out
                 foreign.path.display(),
                 foreign.name
             ),
-            hint: Some(format!(
-                "move it away, then run sysext-fetch update {}",
-                foreign.name
-            )),
+            hint: Some(match &foreign.target {
+                Some(_) => format!("sysext-fetch import {} takes it over, where it is sysextmgr's or systemd-sysupdate's; else move it away and run sysext-fetch update {0}", foreign.name),
+                None => format!("move it away, then run sysext-fetch update {}", foreign.name),
+            }),
         });
     }
     for link in &applied.shadowed {

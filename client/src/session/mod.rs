@@ -118,6 +118,12 @@ impl Session {
         if recovery::wrote_configuration(&recovered) {
             session.config = Config::load(&session.root)?;
         }
+        if activate::move_links(&session.root, session.activation)? {
+            ui.say(format_args!(
+                "moved the links to {}, as the activation says",
+                session.root.links(session.activation).display()
+            ));
+        }
         Ok(session)
     }
 
@@ -239,12 +245,21 @@ impl Session {
         }
     }
 
-    /// Every link and file where extensions are looked for, ours or not.
+    /// Every link and file where links are, ours or not; besides, links of ours that are still where they were before
+    /// the activation changed, which the next command that changes something moves.
     ///
     /// # Errors
     /// When the directory of links can not be read.
     pub fn links(&self) -> Result<Vec<LinkState>, Failure> {
-        Ok(activate::links(&self.root, self.activation)?)
+        let mut states = activate::links(&self.root, self.activation)?;
+        for state in activate::links(&self.root, self.activation.other())? {
+            let is_ours = !matches!(state.kind, LinkKind::Foreign { .. });
+            if is_ours && !states.iter().any(|known| known.name == state.name) {
+                states.push(state);
+            }
+        }
+        states.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(states)
     }
 }
 

@@ -9,6 +9,8 @@
 
 mod inspect;
 
+use std::fs::File;
+
 use sysext_formats::catalog::Image;
 use sysext_formats::name::{CatalogId, ExtensionName, FileName};
 use sysext_formats::version::Version;
@@ -31,6 +33,8 @@ pub struct Wanted<'a> {
     pub image: &'a Image,
     /// The directories where its files are: `images/` below each of the catalog's URLs, or its `images-url`.
     pub bases: &'a [Url],
+    /// Files of this host that may have the same bytes.
+    pub local: &'a [File],
 }
 
 /// An image that is in the store, has the signed bytes, and was opened and found in order by this process.
@@ -161,6 +165,7 @@ pub fn stage(
                 fetcher,
                 image: wanted.image,
                 bases: wanted.bases,
+                local: wanted.local,
                 progress,
                 pace: fetcher.begin(),
             };

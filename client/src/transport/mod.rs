@@ -10,6 +10,7 @@
 //!
 //! What it does not do: look into the image ([`crate::stage`] does), or decide which image it should be.
 
+mod copy;
 mod download;
 mod part;
 mod raw;
@@ -17,6 +18,7 @@ mod urls;
 mod zstd;
 
 use std::fmt;
+use std::fs::File;
 
 use serde::Serialize;
 use sysext_durable::Dir;
@@ -35,6 +37,8 @@ pub use self::zstd::{DecodeError, decode as decode_zstd};
 pub enum Method {
     /// They were in the store.
     Store,
+    /// Another program had them on this host.
+    Copy,
     /// As one zstd frame.
     Zstd,
     /// As they are.
@@ -47,6 +51,7 @@ impl Method {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Store => "store",
+            Self::Copy => "copy",
             Self::Zstd => "zstd",
             Self::Raw => "raw",
         }
@@ -164,6 +169,8 @@ pub(crate) struct Job<'a> {
     pub(crate) fetcher: &'a Fetcher,
     pub(crate) image: &'a Image,
     pub(crate) bases: &'a [Url],
+    /// Files of this host that may have the same bytes.
+    pub(crate) local: &'a [File],
     pub(crate) progress: &'a dyn Progress,
     /// One for the image, over all transports and places.
     pub(crate) pace: Pace,
@@ -192,6 +199,12 @@ pub(crate) fn fetch(
     job: &Job<'_>,
     attempts: &mut Vec<Attempt>,
 ) -> Result<Option<Fetched>, StoreError> {
+    for file in job.local {
+        if copy::fetch(job, file)? {
+            let (method, bytes) = (Method::Copy, 0);
+            return Ok(Some(Fetched { method, bytes }));
+        }
+    }
     for choice in choices(job.image) {
         if let Some(attempt) = no_room(job, &choice) {
             attempts.push(attempt);

@@ -143,7 +143,8 @@ fn must(scene: &Scene, arguments: &[&str]) -> Result<(), String> {
 
 /// Every link leads to an image, and to all of its bytes.
 fn links_are_whole(root: &Path) -> Result<(), String> {
-    for (name, target) in Look::at(root).links {
+    let links = Look::at(root).links.into_iter();
+    for (name, target) in links.filter(|(_, target)| target.starts_with("/var/lib/sysext-fetch")) {
         let path = root.join(target.strip_prefix("/").unwrap());
         let digest = path.parent().and_then(Path::file_name).unwrap();
         let bytes = fs::read(&path).map_err(|error| format!("{name} leads nowhere: {error}"))?;

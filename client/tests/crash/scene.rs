@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -34,10 +35,12 @@ enum State {
     OtherSystem,
     /// Both in version 2.0, and the image of one has other bytes.
     Damaged,
+    /// Both in version 2.0, and another program links an image that is offered, too.
+    Foreign,
 }
 
 /// `@URL` stands for the catalog's, `@NEXT` for a second root.
-pub(crate) const CASES: [Case; 10] = [
+pub(crate) const CASES: [Case; 11] = [
     case(
         "catalog-add",
         State::Empty,
@@ -63,6 +66,7 @@ pub(crate) const CASES: [Case; 10] = [
         &["verify", "--repair"],
         true,
     ),
+    case("import", State::Foreign, &["import"], true),
 ];
 
 const fn case(
@@ -79,6 +83,8 @@ const fn case(
     }
 }
 
+/// The link of another program to an image, and that image in its store.
+const FOREIGN_LINK: &str = "extra-1.0.x86-64.raw";
 const OLD_SYSTEM: &str = "ID=debian\nVERSION_ID=12\n";
 const NEW_SYSTEM: &str = "ID=debian\nVERSION_ID=13\n";
 
@@ -146,6 +152,9 @@ impl Scene {
         self.save(State::Installed);
         self.good(&["update"]);
         self.save(State::Updated);
+        self.link_as_others_do();
+        self.save(State::Foreign);
+        fs::remove_file(self.host.join("etc/extensions").join(FOREIGN_LINK)).unwrap();
         self.set_system(&self.host, OLD_SYSTEM);
         self.save(State::OtherSystem);
         self.set_system(&self.host, NEW_SYSTEM);
@@ -155,6 +164,15 @@ impl Scene {
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(&image, bytes).unwrap();
         self.save(State::Damaged);
+    }
+
+    /// As sysextmgr does, with the bytes that are offered.
+    fn link_as_others_do(&self) {
+        let store = self.host.join("var/lib/sysext-store");
+        fs::create_dir_all(&store).unwrap();
+        fs::write(store.join(FOREIGN_LINK), spec("extra", "1.0").build()).unwrap();
+        let target = Path::new("/var/lib/sysext-store").join(FOREIGN_LINK);
+        symlink(target, self.host.join("etc/extensions").join(FOREIGN_LINK)).unwrap();
     }
 
     fn serve(&self) {

@@ -11,6 +11,8 @@ mod going_back;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod lying_server;
 #[cfg(test)]
 mod mirror;

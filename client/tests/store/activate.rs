@@ -141,10 +141,7 @@ impl Host {
 }
 
 fn switch(name: &str, to: Option<&StagedImage>) -> Switch {
-    Switch {
-        name: name.parse().unwrap(),
-        to: to.cloned(),
-    }
+    Switch::new(name.parse().unwrap(), to.cloned())
 }
 
 #[test]
@@ -508,6 +505,7 @@ fn killed_at_any_point_the_links_are_put_back_or_the_record_is_written() {
             name: image.stored().extension.clone(),
             from: (image.stored().extension.as_str() == "a").then(|| host.target(&old)),
             to: Some(host.target(image)),
+            displaced: Vec::new(),
         };
         let changes: Vec<_> = new.iter().map(change).collect();
         let mut journal = Journal::new(root_id(&host.root), Activation::Etc, site.now, 2, changes);
@@ -552,6 +550,7 @@ fn a_run_that_was_killed_before_its_record_is_finished() {
         name: "a".parse().unwrap(),
         from: None,
         to: Some(host.target(&image)),
+        displaced: Vec::new(),
     };
     let mut journal = Journal::new(
         root_id(&host.root),
@@ -594,6 +593,7 @@ fn what_somebody_changed_meanwhile_is_left_and_a_lost_image_is_not_linked_again(
         name: old.stored().extension.clone(),
         from: Some(host.target(old)),
         to: Some(host.target(new)),
+        displaced: Vec::new(),
     });
     let journal = Journal::new(
         root_id(&host.root),
@@ -641,6 +641,7 @@ fn a_broken_journal_is_set_aside_and_another_roots_is_left() {
             name: "a".parse().unwrap(),
             from: None,
             to: Some("/etc/passwd".into()),
+            displaced: Vec::new(),
         };
         Journal::new(
             root_id(&host.root),

@@ -93,9 +93,11 @@ fn child() {
     let new: Vec<_> = images
         .iter()
         .filter(|image| image.version().as_str() == "2")
-        .map(|image| Switch {
-            name: image.extension.clone(),
-            to: Some(restage(&host.store, image).unwrap()),
+        .map(|image| {
+            Switch::new(
+                image.extension.clone(),
+                Some(restage(&host.store, image).unwrap()),
+            )
         })
         .collect();
     assert_eq!(new.len(), 2);
@@ -141,10 +143,7 @@ fn killed_while_links_change_everything_is_as_before() {
         let old: Vec<_> = ["a", "b"].map(|name| host.image(name, "1")).into();
         let switches: Vec<_> = old
             .iter()
-            .map(|image| Switch {
-                name: image.stored().extension.clone(),
-                to: Some(image.clone()),
-            })
+            .map(|image| Switch::new(image.stored().extension.clone(), Some(image.clone())))
             .collect();
         apply(&host.site(&rules), &switches, RefreshPolicy::Always).unwrap();
         let before = host.links();

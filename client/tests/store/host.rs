@@ -131,6 +131,7 @@ impl Host {
             catalog: &catalog.parse().unwrap(),
             image,
             bases: &self.bases,
+            local: &[],
         };
         stage(&self.store, &self.fetcher, &wanted, &Silent)
     }

@@ -52,10 +52,7 @@ fn staged(host: &Host, spec: &ImageSpec) -> StagedImage {
 }
 
 fn switch(image: &StagedImage) -> Switch {
-    Switch {
-        name: image.stored().extension.clone(),
-        to: Some(image.clone()),
-    }
+    Switch::new(image.stored().extension.clone(), Some(image.clone()))
 }
 
 fn output(program: &str) -> String {
@@ -82,10 +79,7 @@ fn privileged_an_extension_is_merged_updated_and_removed() {
         // No service manager runs in the sandbox, and that is said.
         assert_eq!((settled.restarted.len(), settled.problems.len()), (0, 1));
     }
-    let none = Switch {
-        name: "hello-sysext".parse().unwrap(),
-        to: None,
-    };
+    let none = Switch::new("hello-sysext".parse().unwrap(), None);
     let applied = apply(&site, &[none], RefreshPolicy::IfMerged).unwrap();
     assert_eq!(applied.changed.len(), 1);
     assert!(systemd.merged().unwrap().is_empty());
@@ -166,6 +160,7 @@ fn privileged_what_a_killed_run_left_is_put_back_and_merged_again() {
         name: "hello".parse().unwrap(),
         from: Some(from),
         to: Some(to.clone()),
+        displaced: Vec::new(),
     };
     let mut journal = Journal::new(
         root_id(&host.root),
