@@ -166,6 +166,34 @@ fn where_links_are_made_at_boot_each_boot_makes_what_was_chosen_last() {
 }
 
 #[test]
+fn a_changed_activation_moves_the_links_with_the_next_command() {
+    let world = World::new(&["hello", "ahoy"]);
+    world.good(&["install", "hello", "ahoy"]);
+    world.good(&["hold", "hello"]);
+    let before = world.host.links("etc/extensions");
+    let settings = "etc/sysext-fetch/sysext-fetch.toml";
+    for (activation, directory) in [("boot", "run/extensions"), ("etc", "etc/extensions")] {
+        let text = format!("activation = \"{activation}\"\n");
+        world.host.write(settings, text);
+        // Who only looks moves nothing, and still sees what is installed.
+        assert!(
+            world
+                .good(&["update", "--dry-run"])
+                .contains("Nothing to do")
+        );
+        world.good(&["update"]);
+        let links = |directory| world.host.links(directory);
+        let all: Vec<_> = ["etc/extensions", "run/extensions"].map(links).into();
+        assert_eq!(links(directory), before);
+        assert_eq!(
+            all.iter().filter(|links| links.is_empty()).count(),
+            1,
+            "{all:?}"
+        );
+    }
+}
+
+#[test]
 fn what_a_killed_run_left_is_put_right_before_anything_is_merged() {
     let mut world = two_releases();
     world.publish("k3s", "2.0");

@@ -12,7 +12,7 @@ use sysext_fetch::activate::{
 };
 use sysext_fetch::config::{Activation, RefreshPolicy};
 use sysext_fetch::history::{self, Cause, Quarantined};
-use sysext_fetch::journal::{Change, Journal, Phase, RootId, root_id};
+use sysext_fetch::journal::{Change, Displaced, Journal, Phase, RootId, root_id};
 use sysext_fetch::root::Root;
 use sysext_fetch::stage::StagedImage;
 use sysext_fetch::store::Store;
@@ -401,6 +401,101 @@ fn what_others_took_away_is_not_blamed_on_a_change() {
         "{applied:?}"
     );
     assert_eq!(systemd.merged().unwrap(), ["b"]);
+}
+
+/// Two links of another program, one of them with the name of ours, and the switches in which they make way.
+fn taken_over(host: &Host) -> Vec<Switch> {
+    let directory = host.scratch.path("etc/extensions");
+    std::fs::create_dir_all(&directory).unwrap();
+    host.scratch.write("/var/lib/sysext-store/old.raw", "old");
+    ["a", "b"]
+        .map(|name| {
+            let file = if name == "a" { "a.raw" } else { "b-1.raw" };
+            let target = Path::new("/var/lib/sysext-store/old.raw");
+            symlink(target, directory.join(file)).unwrap();
+            let mut switch = switch(name, Some(&host.image(name, "1")));
+            switch.displaced.push(Displaced {
+                link: Path::new("/etc/extensions").join(file),
+                target: target.to_owned(),
+            });
+            switch
+        })
+        .into()
+}
+
+#[test]
+fn links_of_others_make_way_and_come_back_where_ours_does_not_merge() {
+    let mut host = Host::new();
+    host.configure(&["a", "b"]);
+    let before = Path::new("/var/lib/sysext-store/old.raw");
+    let systemd = Rules::new(&host);
+    let switches = taken_over(&host);
+    systemd.refresh().unwrap();
+    // "a" is left out from now on, whoever has it.
+    systemd.left_out.borrow_mut().push("a");
+    let applied = apply(&host.site(&systemd), &switches, RefreshPolicy::Always).unwrap();
+    let failed: Vec<_> = applied
+        .quarantined
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(failed, ["a"]);
+    let links = host.links();
+    let names: Vec<_> = links.keys().map(String::as_str).collect();
+    assert_eq!(names, ["a.raw", "b.raw"]);
+    assert_eq!(links["a.raw"], before);
+    assert_eq!(
+        links["b.raw"],
+        host.target(switches[1].to.as_ref().unwrap())
+    );
+}
+
+#[test]
+fn a_link_that_was_replaced_meanwhile_does_not_make_way() {
+    let host = Host::new();
+    let systemd = Rules::new(&host);
+    let mut switches = taken_over(&host);
+    let before = host.links();
+    switches[1].displaced[0].target = "/elsewhere.raw".into();
+    let error = apply(&host.site(&systemd), &switches, RefreshPolicy::Never).unwrap_err();
+    assert!(error.to_string().contains("replaced meanwhile"), "{error}");
+    assert_eq!(host.links(), before);
+    assert!(!Journal::is_pending(&host.store, &host.root));
+}
+
+#[test]
+fn a_killed_run_gives_links_of_others_back() {
+    let host = Host::new();
+    let systemd = Rules::new(&host);
+    let switches = taken_over(&host);
+    let before = host.links();
+    let changes = switches.iter().map(|switch| Change {
+        name: switch.name.clone(),
+        from: None,
+        to: switch.to.as_ref().map(|image| host.target(image)),
+        displaced: switch.displaced.clone(),
+    });
+    let site = host.site(&systemd);
+    let journal = Journal::new(
+        root_id(&host.root),
+        Activation::Etc,
+        site.now,
+        1,
+        changes.collect(),
+    );
+    journal.write(&host.store).unwrap();
+    let directory = host.scratch.path("etc/extensions");
+    // One has made way and is replaced, the other has only made way.
+    std::fs::remove_file(directory.join("a.raw")).unwrap();
+    symlink(
+        host.target(switches[0].to.as_ref().unwrap()),
+        directory.join("a.raw"),
+    )
+    .unwrap();
+    std::fs::remove_file(directory.join("b-1.raw")).unwrap();
+    recover(&site).unwrap();
+    assert_eq!(host.links(), before);
+    assert!(!Journal::is_pending(&host.store, &host.root));
 }
 
 #[test]
