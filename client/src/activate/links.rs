@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use sysext_durable::{Dir, Kind, checkpoint};
+use sysext_durable::{Dir, Entry, Kind, checkpoint};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{ExtensionName, FileName};
 
@@ -57,6 +57,7 @@ pub fn links(root: &Root, activation: Activation) -> Result<Vec<LinkState>, Stor
         return Ok(Vec::new());
     };
     let store = Store::open(root)?;
+    let search = SearchPath::list(root);
     let mut states = Vec::new();
     for entry in directory.dir.entries()? {
         let Some(name) = extension_of(&entry.name, entry.kind) else {
@@ -80,7 +81,7 @@ pub fn links(root: &Root, activation: Activation) -> Result<Vec<LinkState>, Stor
         };
         let shadowed_by = match kind {
             LinkKind::Foreign { .. } => None,
-            _ => directory.shadow(name, &[]),
+            _ => search.shadow(directory.path(), name, &[]),
         };
         states.push(LinkState {
             name: name.to_owned(),
@@ -152,6 +153,11 @@ impl LinkDirectory {
         })
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Whether nothing at all is in it.
     pub(super) fn is_empty(&self) -> Result<bool, StoreError> {
         Ok(self.dir.entries()?.is_empty())
@@ -192,24 +198,43 @@ impl LinkDirectory {
         checkpoint("link-switched");
         Ok(())
     }
+}
 
-    /// What systemd takes instead of the link `name.raw`: something earlier in the search path, or of another kind in
-    /// the same directory, where the order is nobody's promise. What makes way for the link does not count.
-    pub(super) fn shadow(&self, name: &str, gone: &[Displaced]) -> Option<PathBuf> {
-        let own = self.root.links(self.activation);
-        for base in SEARCH_PATH {
-            let directory = self.root.path(base);
+/// What is in the directories in which systemd-sysext looks.
+#[derive(Debug)]
+pub(super) struct SearchPath {
+    /// The directory as the root names it, where it is, and what is in it.
+    directories: Vec<(&'static str, PathBuf, Vec<Entry>)>,
+}
+
+impl SearchPath {
+    /// What is there now; nothing of a directory that can not be read.
+    pub(super) fn list(root: &Root) -> Self {
+        let list = |base| {
+            let directory = root.path(base);
             let dir = Dir::open_existing(&directory).ok().flatten();
             let entries = dir.and_then(|dir| dir.entries().ok()).unwrap_or_default();
+            (base, directory, entries)
+        };
+        Self {
+            directories: SEARCH_PATH.map(list).into(),
+        }
+    }
+
+    /// What systemd takes instead of the link `name.raw` in the directory `own`: something earlier in the search path, or
+    /// of another kind in the same directory, where the order is nobody's promise. What makes way for the link does not
+    /// count.
+    pub(super) fn shadow(&self, own: &Path, name: &str, gone: &[Displaced]) -> Option<PathBuf> {
+        for (base, directory, entries) in &self.directories {
             let is_own = directory == own;
             let is_gone = |file: &str| gone.iter().any(|gone| gone.place() == Some((base, file)));
-            let other = entries.into_iter().find(|entry| {
+            let other = entries.iter().find(|entry| {
                 extension_of(&entry.name, entry.kind) == Some(name)
                     && !(is_own && entry.name == link_name(name))
                     && !is_gone(&entry.name)
             });
             if let Some(entry) = other {
-                return Some(directory.join(entry.name));
+                return Some(directory.join(&entry.name));
             }
             if is_own {
                 break;

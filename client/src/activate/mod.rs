@@ -29,7 +29,7 @@ use sysext_formats::name::ExtensionName;
 use sysext_formats::time::UtcTime;
 
 pub use self::check::running;
-use self::links::{Held, LinkDirectory};
+use self::links::{Held, LinkDirectory, SearchPath};
 pub use self::links::{LinkKind, LinkState, links};
 pub use self::moved::move_links;
 pub use self::quarantine::NotSkipped;
@@ -295,6 +295,7 @@ fn sort<'a>(
     switches: &'a [Switch],
     applied: &mut Applied,
 ) -> Result<Vec<Step<'a>>, ActivateError> {
+    let search = SearchPath::list(site.root);
     let mut steps = Vec::new();
     for switch in switches {
         let name = &switch.name;
@@ -319,7 +320,7 @@ fn sort<'a>(
             .map(|image| site.store.link_target(image.stored()));
         let shadow = to
             .as_ref()
-            .and_then(|_| directory.shadow(name.as_str(), &switch.displaced));
+            .and_then(|_| search.shadow(directory.path(), name.as_str(), &switch.displaced));
         if let Some(by) = &shadow {
             applied.shadowed.push(Shadowed {
                 name: name.clone(),

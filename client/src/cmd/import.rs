@@ -104,8 +104,10 @@ impl Import {
         let planned = if chosen.is_empty() {
             Planned::from(Plan::default())
         } else {
-            let names = chosen.keys().cloned().collect();
-            reconcile::plan_from(&session, &Options::typed(names), catalogs)?
+            let mut options = Options::typed(chosen.keys().cloned().collect());
+            let links = chosen.values().flatten().map(|foreign| &foreign.link.link);
+            options.making_way = links.cloned().collect();
+            reconcile::plan_from(&session, &options, catalogs)?
         };
         if self.dry_run {
             return Ok(print_plan(&session, planned.plan, taken(chosen), left));
@@ -146,11 +148,10 @@ impl Import {
                 fresh.any(|catalog| catalog.offers(name))
             };
             let name = foreign.names.iter().find(offered);
-            // The one that was meant, where no catalog knows any.
-            let shown = name.or(foreign.names.last());
             let is_asked =
                 |name: &ExtensionName| self.names.is_empty() || self.names.contains(name);
-            if !shown.is_some_and(is_asked) {
+            // Any of its names may have been meant, where no catalog knows one.
+            if !name.map_or_else(|| foreign.names.iter().any(is_asked), is_asked) {
                 continue;
             }
             let reason = match name {
@@ -233,11 +234,7 @@ fn make_way(
     let linked = session.linked()?;
     let mut ready = BTreeSet::new();
     for name in links.iter().map(|taken| &taken.name) {
-        let has_problem = |plan: &Plan| {
-            let mut problems = plan.problems.iter();
-            problems.any(|problem| problem.name.as_ref() == Some(name))
-        };
-        if ready.contains(name) || has_problem(staged.plan()) {
+        if ready.contains(name) {
             continue;
         }
         let displaced = links.iter().filter(|taken| taken.name == *name);

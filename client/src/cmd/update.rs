@@ -1,5 +1,6 @@
 //! `update`: make the host what the configuration says.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -58,6 +59,7 @@ impl Update {
                 Caller::Person
             },
             refresh: !self.no_refresh,
+            making_way: BTreeSet::new(),
         };
         if self.dry_run {
             let planned = reconcile::plan(&session, &options)?;

@@ -9,7 +9,7 @@ mod switch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sysext_formats::name::{CatalogId, ExtensionName};
 
@@ -35,6 +35,8 @@ pub struct Options {
     pub caller: Caller,
     /// Whether catalogs are refreshed first.
     pub refresh: bool,
+    /// Links of others that are going to make way, so that nothing of ours is in their shadow.
+    pub making_way: BTreeSet<PathBuf>,
 }
 
 /// Who asks for an update.
@@ -55,6 +57,7 @@ impl Options {
             patience: Patience::Wait,
             caller: Caller::Person,
             refresh: true,
+            making_way: BTreeSet::new(),
         }
     }
 
@@ -281,6 +284,10 @@ fn shadow_problems(session: &Session, options: &Options, plan: &mut Plan) -> Res
         let (Ok(name), Some(by)) = (link.name.parse(), &link.shadowed_by) else {
             continue;
         };
+        let makes_way = |path: &PathBuf| session.root.path(&path.to_string_lossy()) == *by;
+        if options.making_way.iter().any(makes_way) {
+            continue;
+        }
         if options.asks_for(&name) && matches!(link.kind, LinkKind::Ours { .. }) {
             plan.problems.push(shadowed(&name, by));
         }

@@ -171,3 +171,20 @@ fn what_can_not_be_taken_over_stays_and_says_why() {
             .exists()
     );
 }
+
+#[test]
+fn what_stood_in_our_way_does_not_any_more() {
+    let world = World::new(&["k3s"]);
+    world.host.write(
+        "etc/sysext-fetch/sysext-fetch.toml",
+        "activation = \"boot\"\n",
+    );
+    world.good(&["install", "k3s"]);
+    // systemd takes what is in /etc before what is in /run.
+    by_sysextmgr(&world, "k3s", b"sysextmgr's");
+    assert_eq!(code(&world.run(&["update"])), 5);
+    world.good(&["import"]);
+    assert_eq!(code(&world.run(&["update"])), 0);
+    assert_eq!(links(&world, "run/extensions"), ["k3s.raw"]);
+    assert!(links(&world, "etc/extensions").is_empty());
+}

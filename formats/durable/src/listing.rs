@@ -27,6 +27,17 @@ pub enum Kind {
     Other,
 }
 
+impl From<sys::FileType> for Kind {
+    fn from(found: sys::FileType) -> Self {
+        match found {
+            sys::FileType::RegularFile => Self::File,
+            sys::FileType::Directory => Self::Directory,
+            sys::FileType::Symlink => Self::Link,
+            _ => Self::Other,
+        }
+    }
+}
+
 impl Dir {
     /// What is in it, sorted by name. Names that are not UTF-8 are none of ours and left out.
     ///
@@ -43,9 +54,14 @@ impl Dir {
             if matches!(name, "." | "..") {
                 continue;
             }
+            // Most file systems tell it with the name.
+            let kind = match entry.file_type() {
+                sys::FileType::Unknown => self.kind(name)?.unwrap_or(Kind::Other),
+                known => Kind::from(known),
+            };
             entries.push(Entry {
                 name: name.to_owned(),
-                kind: self.kind(name)?.unwrap_or(Kind::Other),
+                kind,
             });
         }
         entries.sort();
@@ -59,12 +75,7 @@ impl Dir {
     pub fn kind(&self, name: &str) -> Result<Option<Kind>> {
         let path = self.path_of(name)?;
         match sys::statat(self, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(match sys::FileType::from_raw_mode(stat.st_mode) {
-                sys::FileType::RegularFile => Kind::File,
-                sys::FileType::Directory => Kind::Directory,
-                sys::FileType::Symlink => Kind::Link,
-                _ => Kind::Other,
-            })),
+            Ok(stat) => Ok(Some(sys::FileType::from_raw_mode(stat.st_mode).into())),
             Err(rustix::io::Errno::NOENT) => Ok(None),
             Err(error) => Err(io("looking at", &path, error)),
         }
