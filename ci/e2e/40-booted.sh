@@ -140,8 +140,11 @@ phase_update() {
     printf 'apply = "live"\n' >/etc/sysext-fetch/sysext-fetch.toml
     sysext-fetch rollback
     expect "hello 1.0" hello
+    systemd-run --unit long-hello /usr/bin/hello stay
     sysext-fetch unskip hello
     expect "hello 2.0" hello
+    [[ $(sysext-fetch status) == *"long-hello.service still runs 1.0: systemctl restart long-hello.service"* ]] ||
+        fail "it does not say what runs the old image: $(sysext-fetch status)"
     rm /etc/sysext-fetch/sysext-fetch.toml
     sysext-fetch --quiet health || fail "the health check failed"
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A small static program in any number of versions, for extensions that can be run. Sourced after common.sh.
 
-# small_program FILE VERSION: a program that prints its own name and that version.
+# small_program FILE VERSION: a program that prints its own name and that version; with an argument it stays.
 small_program() {
     local file=$1 version=$2 name source compile
     name=$(basename "$file")
@@ -10,9 +10,10 @@ small_program() {
     source=$(mktemp -d)
     cat >"$source/program.c" <<'C'
 #include <stdio.h>
-int main(void) {
+#include <unistd.h>
+int main(int argc, char **argv) {
     puts(NAME " " VERSION);
-    return 0;
+    return argc > 1 ? pause() : 0;
 }
 C
     # Static: one binary for every host, so that the extension may say ID=_any.

@@ -67,7 +67,7 @@ pub fn running<'a>(
 }
 
 /// A file as a loop device knows it.
-fn identity(path: &Path) -> std::io::Result<BackingFile> {
+pub(super) fn identity(path: &Path) -> std::io::Result<BackingFile> {
     let metadata = std::fs::metadata(path)?;
     Ok(BackingFile {
         major: rustix::fs::major(metadata.dev()),

@@ -1,9 +1,11 @@
 //! `status`: what runs, what is linked, what waits; and what to do next.
 
+mod found;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -12,14 +14,15 @@ use sysext_formats::name::{CatalogId, ExtensionName};
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
 
-use crate::activate::{self, LinkKind, LinkState};
+use self::found::{Merged, Place};
+use crate::activate::{LinkKind, Outdated};
 use crate::cli::Global;
 use crate::config::{Activation, Wish};
 use crate::failure::{Failure, Kind};
 use crate::refresh::RefreshProblem;
 use crate::select::{Decision, Offer, Patience, select};
 use crate::session::{Catalogs, Session};
-use crate::systemd::Systemd;
+use crate::store::StoredImage;
 use crate::ui::plain::one_line;
 use crate::ui::{self, Table, Ui};
 
@@ -44,6 +47,8 @@ struct ExtensionStatus {
     merged: Option<bool>,
     update: Option<Version>,
     notes: Vec<String>,
+    /// What still runs out of an image that was replaced.
+    outdated: Vec<Outdated>,
     shadowed: bool,
     blocked: bool,
 }
@@ -100,29 +105,6 @@ pub fn overview(global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
-/// What has the name of an extension in the directory of links.
-#[derive(Debug, Default)]
-struct Place {
-    is_dangling: bool,
-    /// Something else is there, and no link of ours.
-    is_foreign: bool,
-    shadowed_by: Option<PathBuf>,
-}
-
-impl Place {
-    fn find(links: &[LinkState], name: &ExtensionName) -> Self {
-        let of_name = || links.iter().filter(|link| link.name == name.as_str());
-        let is_foreign = |link: &LinkState| matches!(link.kind, LinkKind::Foreign { .. });
-        // At most one is ours; something foreign of another shape may stand beside it.
-        let ours = of_name().find(|link| !is_foreign(link));
-        Self {
-            is_dangling: ours.is_some_and(|link| matches!(link.kind, LinkKind::Dangling { .. })),
-            is_foreign: ours.is_none() && of_name().next().is_some(),
-            shadowed_by: ours.and_then(|link| link.shadowed_by.clone()),
-        }
-    }
-}
-
 fn name(activation: Activation) -> &'static str {
     match activation {
         Activation::Etc => "etc",
@@ -143,13 +125,7 @@ impl Report {
         let catalogs = session.cached(&names);
         let linked = session.linked()?;
         let links = session.links()?;
-        // Only the running root has something merged.
-        let running: Option<BTreeSet<_>> = if session.root.is_running() {
-            let running = activate::running(&Systemd::detect(&session.root), linked.values()).ok();
-            running.map(|images| images.into_iter().map(|image| image.sha256).collect())
-        } else {
-            None
-        };
+        let Merged { running, outdated } = Merged::find(session, &linked);
         let mut extensions = Vec::new();
         for name in names
             .iter()
@@ -167,6 +143,7 @@ impl Report {
                     .map(|running| image.is_some_and(|image| running.contains(&image.sha256))),
                 update: None,
                 notes: Vec::new(),
+                outdated: Vec::new(),
                 shadowed: place.shadowed_by.is_some(),
                 blocked: place.is_foreign && is_wanted,
             };
@@ -174,6 +151,10 @@ impl Report {
                 .shadowed_by
                 .map(|path| format!("shadowed by {}", path.display()));
             status.notes.extend(shadow);
+            let outdated = outdated.iter().filter(|outdated| outdated.name == *name);
+            status.outdated = outdated.cloned().collect();
+            let hints: BTreeSet<_> = status.outdated.iter().map(Outdated::hint).collect();
+            status.notes.extend(hints);
             let blocked = format!(
                 "what has its name in {} is not ours: move it away",
                 directory(session.activation)
@@ -274,12 +255,7 @@ impl Report {
 
 impl ExtensionStatus {
     /// What the last refresh says about it: an update that waits, a withdrawal, a retirement, a hold.
-    fn look(
-        &mut self,
-        session: &Session,
-        catalogs: &Catalogs,
-        image: Option<&crate::store::StoredImage>,
-    ) {
+    fn look(&mut self, session: &Session, catalogs: &Catalogs, image: Option<&StoredImage>) {
         let Some(extension) = session.config.extensions.get(&self.name) else {
             self.notes
                 .push("nothing asks for it any more; the next update unlinks it".to_owned());

@@ -10,7 +10,7 @@ use crate::config::{Apply, RefreshPolicy};
 use crate::failure::{Failure, Kind};
 use crate::plan::{Plan, Problem};
 use crate::session::Session;
-use crate::systemd::Systemd;
+use crate::systemd::{Systemd, left_behind};
 
 /// Switches the links and makes systemd merge.
 ///
@@ -141,6 +141,9 @@ fn settle(
     for unit in settled.restarted {
         session.ui.say(format_args!("restarted {unit}"));
     }
+    if applied.merge == Merge::Done && !applied.changed.is_empty() {
+        say_outdated(session, systemd)?;
+    }
     plan.problems
         .extend(settled.problems.into_iter().map(|message| Problem {
             name: None,
@@ -148,6 +151,19 @@ fn settle(
             message,
             hint: Some("the merge holds; look at that unit with systemctl status".to_owned()),
         }));
+    Ok(())
+}
+
+/// What runs out of images that are not merged any more goes on as it was, until somebody restarts it.
+fn say_outdated(session: &Session, systemd: &Systemd) -> Result<(), Failure> {
+    let linked = session.linked()?;
+    let running = activate::running(systemd, linked.values()).unwrap_or_default();
+    let outdated = activate::outdated(systemd, session.store()?, &running, &left_behind());
+    let hints: BTreeSet<_> = outdated
+        .iter()
+        .map(|outdated| format!("{}: {}", outdated.name, outdated.hint()))
+        .collect();
+    hints.iter().for_each(|hint| session.ui.say(hint));
     Ok(())
 }
 

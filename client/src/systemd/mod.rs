@@ -8,6 +8,7 @@
 
 mod command;
 mod pid1;
+mod processes;
 mod status;
 mod units;
 mod varlink;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use crate::root::Root;
 
+pub use self::processes::{LeftBehind, left_behind};
 pub use self::status::BackingFile;
 pub use self::units::enable;
 pub use self::varlink::VarlinkError;
