@@ -173,6 +173,7 @@ phase_finish() {
     expect "hello 1.0" hello
     say "gc leaves what either root needs"
     sysext-fetch gc --keep 0
+    systemctl start sysext-fetch-gc.service
     expect "hello 1.0" hello
     find /var/lib/sysext-fetch/store -name '*debian-14*' | grep -q . || fail "the image of the other root is gone"
     say "a damaged image is repaired"

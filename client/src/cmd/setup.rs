@@ -15,10 +15,18 @@ use crate::systemd;
 use crate::ui::Ui;
 
 /// The units, with a mark where the program's path goes.
-const UNITS: [(&str, &str); 5] = [
+const UNITS: [(&str, &str); 7] = [
     (
         "sysext-fetch-boot.service",
         include_str!("../../units/sysext-fetch-boot.service"),
+    ),
+    (
+        "sysext-fetch-gc.service",
+        include_str!("../../units/sysext-fetch-gc.service"),
+    ),
+    (
+        "sysext-fetch-gc.timer",
+        include_str!("../../units/sysext-fetch-gc.timer"),
     ),
     (
         "sysext-fetch-notify.socket",
@@ -38,9 +46,10 @@ const UNITS: [(&str, &str); 5] = [
     ),
 ];
 
-/// What is enabled: the timer, the guard, what listens for updates of the OS, and the unit that merges at boot.
-const ENABLED: [&str; 4] = [
+/// What is enabled: the timers, the guard, what listens for updates of the OS, and the unit that merges at boot.
+const ENABLED: [&str; 5] = [
     "sysext-fetch-boot.service",
+    "sysext-fetch-gc.timer",
     "sysext-fetch-notify.socket",
     "sysext-fetch-update.timer",
     MERGING_UNIT,
