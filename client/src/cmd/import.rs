@@ -20,7 +20,7 @@ use crate::failure::{Failure, Kind};
 use crate::foreign::{self, Foreign, Manager};
 use crate::journal::Displaced;
 use crate::plan::Plan;
-use crate::reconcile::{self, Caller, Options, Outcome, Planned, Staged};
+use crate::reconcile::{self, Caller, Options, Outcome, Staged};
 use crate::session::{Catalogs, Session};
 use crate::stage::restage;
 use crate::ui::Ui;
@@ -102,9 +102,10 @@ impl Import {
             edits.insert(name.clone(), edit);
         }
         let planned = if chosen.is_empty() {
-            Planned::from(Plan::default())
+            reconcile::plan_of_nothing(&session, catalogs)
         } else {
             let mut options = Options::typed(chosen.keys().cloned().collect());
+            options.by_name = !self.names.is_empty();
             let links = chosen.values().flatten().map(|foreign| &foreign.link.link);
             options.making_way = links.cloned().collect();
             reconcile::plan_from(&session, &options, catalogs)?
@@ -142,6 +143,7 @@ impl Import {
     ) -> Result<(Chosen, Vec<Left>), Failure> {
         let mut chosen = Chosen::new();
         let mut left = Vec::new();
+        let mut refused = BTreeMap::new();
         for foreign in found {
             let offered = |name: &&ExtensionName| {
                 let mut fresh = catalogs.values().flatten();
@@ -154,38 +156,51 @@ impl Import {
             if !name.map_or_else(|| foreign.names.iter().any(is_asked), is_asked) {
                 continue;
             }
-            let reason = match name {
-                None => Err("no catalog that this host trusts offers it".to_owned()),
-                Some(name) if session.config.unreadable.contains(name) => {
-                    Err("the file that says what is wanted of it can not be read".to_owned())
-                }
-                Some(name) => catalog_of(session, catalogs, name, self.from.as_ref())
-                    .map(|_| name.clone())
-                    .map_err(|failure| failure.messages.join(": ")),
-            };
-            match reason {
+            let asked = foreign.names.iter().find(|name| self.names.contains(*name));
+            match self.check(session, catalogs, name, asked.or(foreign.names.last())) {
                 Ok(name) => chosen.entry(name).or_default().push(foreign),
-                Err(reason) => left.push(Left {
-                    link: foreign.link,
-                    reason,
-                }),
+                Err(failure) => {
+                    left.push(Left {
+                        link: foreign.link,
+                        reason: failure.messages.join(": "),
+                    });
+                    refused.extend(asked.map(|name| (name.clone(), failure)));
+                }
             }
         }
         let missing = self.names.iter().find(|name| !chosen.contains_key(*name));
         match missing {
             None => Ok((chosen, left)),
-            Some(name) => Err(not_there(session, name, &left)),
+            Some(name) => Err(refused
+                .remove(name)
+                .unwrap_or_else(|| not_there(session, name))),
+        }
+    }
+
+    /// The name, where it can be wanted from one catalog; `shown` is what it may be called where none offers it.
+    fn check(
+        &self,
+        session: &Session,
+        catalogs: &Catalogs,
+        offered: Option<&ExtensionName>,
+        shown: Option<&ExtensionName>,
+    ) -> Result<ExtensionName, Failure> {
+        match (offered, shown) {
+            (Some(name), _) if session.config.unreadable.contains(name) => Err(Failure::usage(
+                format!("the file that says what is wanted of {name} can not be read"),
+            )),
+            (Some(name), _) => {
+                catalog_of(session, catalogs, name, self.from.as_ref())?;
+                Ok(name.clone())
+            }
+            (None, Some(name)) => Err(wish::nobody_offers(catalogs, name)),
+            (None, None) => Err(Failure::usage("its name is none of an extension")),
         }
     }
 }
 
 /// Why a name that was typed can not be taken over.
-fn not_there(session: &Session, name: &ExtensionName, left: &[Left]) -> Failure {
-    if let Some(left) = left.first() {
-        let link = left.link.link.display();
-        let failure = Failure::usage(format!("{link} can not be taken over: {}", left.reason));
-        return failure.hint("sysext-fetch search shows what there is");
-    }
+fn not_there(session: &Session, name: &ExtensionName) -> Failure {
     let installed = session.config.extensions.contains_key(name);
     let failure = Failure::usage(format!(
         "neither sysextmgr nor systemd-sysupdate links an extension {name} in {}",

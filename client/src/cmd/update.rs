@@ -47,6 +47,7 @@ impl Update {
         };
         let session = open(global, ui)?;
         let options = Options {
+            by_name: !self.names.is_empty(),
             names: self.names.into_iter().collect(),
             patience: if self.now {
                 Patience::Now

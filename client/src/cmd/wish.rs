@@ -135,7 +135,7 @@ fn only_offer(catalogs: &Catalogs, name: &ExtensionName) -> Result<CatalogId, Fa
     }
 }
 
-fn nobody_offers(catalogs: &Catalogs, name: &ExtensionName) -> Failure {
+pub(super) fn nobody_offers(catalogs: &Catalogs, name: &ExtensionName) -> Failure {
     if catalogs.is_empty() {
         let failure = Failure::usage(format!(
             "{name} can not be found: this host knows no catalog"

@@ -29,6 +29,8 @@ use crate::store::StoredImage;
 pub struct Options {
     /// Only these extensions; all where empty.
     pub names: BTreeSet<ExtensionName>,
+    /// Whether somebody named them: files that are not about them are no problem then.
+    pub by_name: bool,
     /// Whether rollouts are waited for.
     pub patience: Patience,
     /// Whether somebody typed the command, or the timer called.
@@ -53,6 +55,7 @@ impl Options {
     #[must_use]
     pub fn typed(names: BTreeSet<ExtensionName>) -> Self {
         Self {
+            by_name: !names.is_empty(),
             names,
             patience: Patience::Wait,
             caller: Caller::Person,
@@ -125,6 +128,19 @@ pub fn plan(session: &Session, options: &Options) -> Result<Planned, Failure> {
     plan_from(session, options, catalogs)
 }
 
+/// A plan of nothing, with what is wrong with the catalogs and the configuration: they may offer what was not found.
+#[must_use]
+pub fn plan_of_nothing(session: &Session, catalogs: Catalogs) -> Planned {
+    let mut plan = Plan::default();
+    catalog_problems(&catalogs, &mut plan);
+    configuration_problems(session, &BTreeSet::new(), &mut plan);
+    Planned {
+        plan,
+        catalogs,
+        local: BTreeMap::new(),
+    }
+}
+
 /// Makes the plan of catalogs that are there already.
 ///
 /// # Errors
@@ -139,7 +155,13 @@ pub fn plan_from(
     let own = session.own_links()?;
     let mut plan = Plan::default();
     catalog_problems(&catalogs, &mut plan);
-    configuration_problems(session, options, &mut plan);
+    let broad = BTreeSet::new();
+    let named = if options.by_name {
+        &options.names
+    } else {
+        &broad
+    };
+    configuration_problems(session, named, &mut plan);
     shadow_problems(session, options, &mut plan)?;
     let config = &session.config;
     for name in own
@@ -259,13 +281,9 @@ fn catalog_problems(catalogs: &Catalogs, plan: &mut Plan) {
 }
 
 /// Broken files are problems of every run; of a run for certain extensions only theirs are.
-fn configuration_problems(session: &Session, options: &Options, plan: &mut Plan) {
+fn configuration_problems(session: &Session, names: &BTreeSet<ExtensionName>, plan: &mut Plan) {
     let config = &session.config;
-    let concerned = options.names.is_empty()
-        || options
-            .names
-            .iter()
-            .any(|name| config.unreadable.contains(name));
+    let concerned = names.is_empty() || names.iter().any(|name| config.unreadable.contains(name));
     let problems = config.problems.iter().chain(&config.settings_problem);
     plan.problems
         .extend(problems.filter(|_| concerned).map(|problem| Problem {

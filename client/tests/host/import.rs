@@ -146,11 +146,7 @@ fn what_is_linked_by_us_already_only_loses_the_other_link() {
 fn what_can_not_be_taken_over_stays_and_says_why() {
     let mut world = World::new(&["k3s"]);
     by_sysextmgr(&world, "strace-29.1.x86-64", b"sysextmgr's");
-    world.refuses(
-        &["import", "strace"],
-        2,
-        "no catalog that this host trusts offers it",
-    );
+    world.refuses(&["import", "strace"], 2, "no catalog offers strace");
     world.refuses(&["import", "k3s"], 2, "sysext-fetch install k3s");
     // An image that does not fit this host never comes into its place.
     world.vendor.add_extension("strace");
@@ -187,4 +183,22 @@ fn what_stood_in_our_way_does_not_any_more() {
     assert_eq!(code(&world.run(&["update"])), 0);
     assert_eq!(links(&world, "run/extensions"), ["k3s.raw"]);
     assert!(links(&world, "etc/extensions").is_empty());
+}
+
+#[test]
+fn a_catalog_that_fails_is_told() {
+    let world = World::new(&["k3s"]);
+    by_sysupdate(&world, "k3s", "0.9", b"sysupdate's");
+    std::fs::remove_dir_all(world.host.path("var/lib/sysext-fetch/catalogs")).unwrap();
+    world.server.remove("metadata/timestamp.json");
+    for arguments in [&["import"][..], &["import", "--dry-run"]] {
+        let output = world.run(arguments);
+        assert_ne!(code(&output), 0, "{}", talk(&output));
+        assert!(
+            talk(&output).contains("catalog \"vendor\""),
+            "{}",
+            talk(&output)
+        );
+    }
+    assert_eq!(links(&world, "var/lib/extensions"), ["k3s.raw"]);
 }
