@@ -52,10 +52,13 @@ fn unit(process: &Path) -> Option<String> {
 /// The innermost unit of a process in the unified hierarchy.
 fn unit_of(cgroups: &str) -> Option<String> {
     let path = cgroups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    // Users may have groups of their own below theirs; what is shown is typed again, so it is a name as systemd has them.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || r":_.\@-".contains(c);
     let is_unit = |name: &&str| {
         [".service", ".scope"]
             .iter()
             .any(|suffix| name.ends_with(suffix))
+            && name.chars().all(is_plain)
     };
     path.rsplit('/').find(is_unit).map(str::to_owned)
 }
@@ -74,6 +77,10 @@ mod tests {
         assert_eq!(
             unit("0::/user.slice/user@1000.service/app.slice/a.service/sub").as_deref(),
             Some("a.service")
+        );
+        assert_eq!(
+            unit("0::/user.slice/a.scope/x; rm -rf ~.service").as_deref(),
+            Some("a.scope")
         );
         assert_eq!(unit("0::/\n"), None);
         assert_eq!(unit(""), None);
