@@ -102,6 +102,12 @@ pub enum Change {
     Renew(cmd::renew::Args),
     /// Let somebody else publish an extension of this catalog
     Delegate(cmd::delegate::Args),
+    /// Let no host choose a version any more
+    Withdraw(cmd::withdraw::Args),
+    /// Put a version into another channel, too
+    Promote(cmd::promote::Args),
+    /// Let hosts take a version over some hours
+    Rollout(cmd::rollout::Args),
     /// End an extension: hosts keep what they run and are told why
     Retire(cmd::retire::Args),
     /// Tell hosts where the catalog is from now on

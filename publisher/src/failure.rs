@@ -231,6 +231,8 @@ impl From<DraftError> for Failure {
         let kind = match &error {
             error if error.is_conflict() => Kind::Conflict,
             DraftError::UnknownExtension(_)
+            | DraftError::UnknownVersion { .. }
+            | DraftError::Withdrawn { .. }
             | DraftError::Prerelease { .. }
             | DraftError::NoSuchKey { .. }
             | DraftError::SignsAlready { .. }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Links, SCHEMA};
+use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Links, Rollout, SCHEMA};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{Channel, ExtensionName, FileName};
 use sysext_formats::role::Extra;
@@ -33,6 +33,8 @@ pub struct Request {
     pub fixes: Vec<String>,
     /// Where to read more.
     pub links: Option<Links>,
+    /// Over how many hours hosts take them.
+    pub rollout_hours: Option<u32>,
     /// What counts more than what the images say.
     pub overrides: Overrides,
     /// Whether other bytes of a published version become its next revision.
@@ -239,7 +241,10 @@ impl<'a> Intake<'a> {
                 urls: Vec::new(),
                 withdrawn: None,
                 fixes: self.request.fixes.clone(),
-                rollout: None,
+                rollout: self.request.rollout_hours.map(|hours| Rollout {
+                    start: self.context.now(),
+                    hours,
+                }),
                 links: self.request.links.clone(),
                 extra: Extra::new(),
             },

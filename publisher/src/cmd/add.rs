@@ -50,6 +50,9 @@ pub struct Words {
     /// Where the source code is
     #[arg(long, value_name = "URL")]
     source: Option<Url>,
+    /// Let hosts take the images over this many hours from now on, instead of all at once
+    #[arg(long, value_name = "HOURS")]
+    rollout: Option<u32>,
     /// How hard to compress transports: 1 (fast) to 22 (small), instead of what the configuration says
     #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(i32).range(1..=22))]
     zstd_level: Option<i32>,
@@ -91,6 +94,7 @@ impl Words {
             channels,
             fixes: self.fixes,
             links,
+            rollout_hours: self.rollout,
             zstd_level: self.zstd_level,
             anew: self.anew,
             ..Request::default()

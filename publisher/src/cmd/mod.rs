@@ -12,19 +12,24 @@ pub mod key;
 pub mod lint;
 pub mod man;
 pub mod pack;
+pub mod promote;
 pub mod propose;
 pub mod publish;
 pub mod relocate;
 pub mod renew;
 pub mod retire;
+pub mod rollout;
 pub mod serve;
 pub mod sign;
 pub mod status;
 pub mod sync;
 pub mod verify;
+pub mod withdraw;
 
 use crate::cli::{Change, Command};
-use crate::context::{Context, Outcome};
+use crate::context::{Context, Outcome, Verdict};
+use crate::draft::{ImageEdit, Which};
+use crate::session::Session;
 
 /// Runs one subcommand.
 ///
@@ -58,7 +63,28 @@ fn run_change(context: &Context, change: Change) -> Outcome {
         Change::Sync(args) => sync::run(context, args),
         Change::Renew(args) => renew::run(context, args),
         Change::Delegate(args) => delegate::run(context, &args),
+        Change::Withdraw(args) => withdraw::run(context, args),
+        Change::Promote(args) => promote::run(context, args),
+        Change::Rollout(args) => rollout::run(context, args),
         Change::Retire(args) => retire::run(context, &args),
         Change::Move(args) => relocate::run(context, &args),
     }
+}
+
+/// Publishes a change of what is said about images; `nothing` is what is said where it is so already.
+fn edit_images(
+    context: &Context,
+    command: &'static str,
+    which: &Which,
+    edit: &ImageEdit,
+    nothing: &str,
+) -> Outcome {
+    let session = Session::open(context)?;
+    let store = session.store(context)?;
+    let report = session.reconcile(context, store.as_ref(), |attempt| {
+        attempt.load(&which.extension)?;
+        Ok(attempt.editor.edit_images(which, edit)?)
+    })?;
+    context.ui.data(command, &report, || report.text(nothing));
+    Ok(Verdict::Good)
 }

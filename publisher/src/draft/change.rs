@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use sysext_formats::catalog::{Architecture, Image};
+use sysext_formats::catalog::{Architecture, Image, Rollout};
 use sysext_formats::name::{Channel, ExtensionName, FileName};
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
@@ -67,6 +67,35 @@ pub enum Change {
         file: String,
         /// The members that differ.
         members: Vec<String>,
+    },
+    /// An image must not be chosen any more, or may be again.
+    Withdrawn {
+        /// Its extension.
+        extension: ExtensionName,
+        /// Its file name.
+        file: String,
+        /// Why; none where it may be chosen again.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// An image is in other channels.
+    Channels {
+        /// Its extension.
+        extension: ExtensionName,
+        /// Its file name.
+        file: String,
+        /// The channels.
+        channels: Vec<Channel>,
+    },
+    /// Hosts take an image over some time, or all do.
+    Rollout {
+        /// Its extension.
+        extension: ExtensionName,
+        /// Its file name.
+        file: String,
+        /// Over which time; none where all hosts take it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rollout: Option<Rollout>,
     },
     /// An extension ends.
     Retired {
@@ -164,6 +193,31 @@ impl fmt::Display for Change {
                 file,
                 members,
             } => write!(f, "{extension}: {} of {file} change(s)", list(members)),
+            Self::Withdrawn {
+                extension,
+                file,
+                reason: Some(reason),
+            } => write!(f, "{extension}: {file} is withdrawn: {reason}"),
+            Self::Withdrawn {
+                extension, file, ..
+            } => write!(f, "{extension}: {file} is not withdrawn any more"),
+            Self::Channels {
+                extension,
+                file,
+                channels,
+            } => write!(f, "{extension}: {file} is in {}", list(channels)),
+            Self::Rollout {
+                extension,
+                file,
+                rollout: Some(rollout),
+            } => write!(
+                f,
+                "{extension}: hosts take {file} over {} hour(s) from {}",
+                rollout.hours, rollout.start
+            ),
+            Self::Rollout {
+                extension, file, ..
+            } => write!(f, "{extension}: all hosts take {file}"),
             Self::Retired {
                 extension,
                 reason,

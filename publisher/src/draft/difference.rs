@@ -143,7 +143,7 @@ fn index(
     for image in said.images.iter().rev() {
         match from.get(image.file.as_str()) {
             None => changes.push(gained(name, image)),
-            Some(before) => changes.extend(described(name, before, image)?),
+            Some(before) => changes.append(&mut described(name, before, image)?),
         }
     }
     for ignored in &said.ignored {
@@ -225,7 +225,7 @@ fn described(
     name: &ExtensionName,
     before: &TargetFile,
     image: &Image,
-) -> Result<Option<Change>, DraftError> {
+) -> Result<Vec<Change>, DraftError> {
     let after = image.to_target()?;
     let mut members = Vec::new();
     if before.length != after.length {
@@ -239,12 +239,36 @@ fn described(
         let member = custom.and_then(|custom| custom.get("sysext")?.as_object().cloned());
         member.unwrap_or_default()
     };
-    members.extend(differing(&sysext(before), &sysext(&after)));
-    Ok((!members.is_empty()).then(|| Change::ImageDescription {
-        extension: name.clone(),
-        file: image.file.to_string(),
-        members,
-    }))
+    let mut changes = Vec::new();
+    for member in differing(&sysext(before), &sysext(&after)) {
+        let (extension, file) = (name.clone(), image.file.to_string());
+        match member.as_str() {
+            "withdrawn" => changes.push(Change::Withdrawn {
+                extension,
+                file,
+                reason: image.withdrawn.as_ref().map(|it| it.reason.clone()),
+            }),
+            "channels" => changes.push(Change::Channels {
+                extension,
+                file,
+                channels: image.channels.clone(),
+            }),
+            "rollout" => changes.push(Change::Rollout {
+                extension,
+                file,
+                rollout: image.rollout.clone(),
+            }),
+            _ => members.push(member),
+        }
+    }
+    if !members.is_empty() {
+        changes.push(Change::ImageDescription {
+            extension: name.clone(),
+            file: image.file.to_string(),
+            members,
+        });
+    }
+    Ok(changes)
 }
 
 pub(super) fn keys(role: &str, old: &RoleKeys, new: &RoleKeys) -> Option<Change> {

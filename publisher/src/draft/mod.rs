@@ -15,13 +15,14 @@ mod groups;
 mod keys;
 mod pending;
 mod proposed;
+mod release;
 mod renew;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sysext_formats::catalog::IndexError;
+use sysext_formats::catalog::{Architecture, IndexError};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::key::KeyId;
 use sysext_formats::name::{Channel, ExtensionName, FileName, NameError, RoleName};
@@ -36,6 +37,7 @@ pub use self::first::{First, FirstKeys};
 pub use self::groups::{Table, group_prefix, is_group};
 pub use self::keys::{KeyChange, KeyEdit};
 pub use self::pending::{DocumentId, Need, PendingDocument, PendingDocuments};
+pub use self::release::{ImageEdit, Which};
 
 /// The documents of a catalog, as plain data.
 #[derive(Debug, Clone)]
@@ -196,6 +198,32 @@ pub enum DraftError {
         /// The channel.
         channel: Channel,
     },
+    /// A version that is not published.
+    #[error(
+        "{extension} has no image of version {version}{}; {}",
+        architecture.as_ref().map(|it| format!(" for {it}")).unwrap_or_default(),
+        newest(versions)
+    )]
+    UnknownVersion {
+        /// The extension.
+        extension: ExtensionName,
+        /// The version.
+        version: Version,
+        /// The machines that it shall be for.
+        architecture: Option<Architecture>,
+        /// The newest versions that it has.
+        versions: Vec<Version>,
+    },
+    /// A withdrawn image is offered to more hosts.
+    #[error("{file} was withdrawn {since}: {reason}")]
+    Withdrawn {
+        /// The image.
+        file: FileName,
+        /// Since when.
+        since: UtcTime,
+        /// Why.
+        reason: String,
+    },
     /// An extension is there with other keys.
     #[error("the extension {0} is there already, and other keys sign it")]
     OtherKeys(ExtensionName),
@@ -273,6 +301,14 @@ pub enum DraftError {
         /// The number of keys.
         keys: usize,
     },
+}
+
+fn newest(versions: &[Version]) -> String {
+    if versions.is_empty() {
+        return "it has no image at all".to_owned();
+    }
+    let versions: Vec<_> = versions.iter().map(ToString::to_string).collect();
+    format!("its newest are {}", versions.join(", "))
 }
 
 impl DraftError {

@@ -38,6 +38,13 @@ impl Run {
         self
     }
 
+    /// It printed this on stdout.
+    #[track_caller]
+    pub(crate) fn prints(self, text: &str) -> Self {
+        assert!(self.out.contains(text), "{text:?} is not in\n{}", self.out);
+        self
+    }
+
     /// Its stdout, as one JSON document.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {

@@ -21,6 +21,8 @@ mod proposals;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod release;
+#[cfg(test)]
 mod story;
 #[cfg(test)]
 mod time;
