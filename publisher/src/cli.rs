@@ -65,6 +65,9 @@ pub enum Command {
     Publish(cmd::publish::Args),
     /// Publish what the vendor of a delegated extension proposes
     Accept(cmd::accept::Args),
+    /// Write what programs of others need to use the catalog
+    #[command(subcommand)]
+    Export(cmd::export::Command),
     /// Make an image from a folder, or from plain programs
     Pack(cmd::pack::Args),
     /// Show what an image says about itself

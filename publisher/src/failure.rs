@@ -26,6 +26,7 @@ use crate::published::PublishedError;
 use crate::selfcheck::SelfCheckError;
 use crate::signer::{DraftSignError, KeySource, SignerError};
 use crate::staged::StageError;
+use crate::sums::SumsError;
 use crate::upload::UploadError;
 
 /// What kind of failure it is.
@@ -222,6 +223,21 @@ impl From<PublishedError> for Failure {
                 failure.hint("nothing was changed; restore the published metadata from where it is known to be good")
             }
             _ => failure,
+        }
+    }
+}
+
+impl From<SumsError> for Failure {
+    fn from(error: SumsError) -> Self {
+        match error {
+            SumsError::Published(error) => error.into(),
+            SumsError::Location(error) => error.into(),
+            SumsError::NotSigned(_) => Self::of(Kind::Signing, &error).hint(
+                "nothing was published; openpgp in sysext-publish.toml names the program, \"\" ends serving systemd-sysupdate",
+            ),
+            SumsError::TooLong(_) => Self::of(Kind::Failed, &error)
+                .hint("withdraw versions that nobody should have, or set openpgp = \"\""),
+            SumsError::Index(_) => Self::of(Kind::Unverified, &error),
         }
     }
 }

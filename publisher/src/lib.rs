@@ -38,6 +38,7 @@ pub mod serve;
 pub mod session;
 pub mod signer;
 pub mod staged;
+pub mod sums;
 pub mod ui;
 pub mod upload;
 

@@ -26,6 +26,7 @@ use crate::selfcheck::{self, Before};
 use crate::session::Session;
 use crate::signer::{Configured, KeyRing, SignedDraft};
 use crate::staged::{Arrivals, StagedTree};
+use crate::sums;
 use crate::upload::{self, UploadError, Uploaded};
 
 /// How often a run starts over when somebody else was faster.
@@ -243,6 +244,7 @@ impl Session {
                 report.proposed = Some(proposed);
                 return Ok(report);
             }
+            let sums = sums::files(&config.openpgp, &draft, &mut published, store)?;
             let signed = match SignedDraft::new(draft, &roster) {
                 Ok(signed) => signed,
                 Err(error) => {
@@ -261,7 +263,7 @@ impl Session {
                 location: Some(base),
                 now: context.now(),
             };
-            match self.publish(store, signed, &mut arrivals, &before, expected)? {
+            match self.publish(store, signed, &mut arrivals, sums, &before, expected)? {
                 Some(uploaded) => {
                     remember(published.memory(), &uploaded, context);
                     return Ok(report);
@@ -288,11 +290,12 @@ impl Session {
         store: &dyn Store,
         signed: SignedDraft,
         arrivals: &mut Arrivals,
+        sums: Vec<(Place, Vec<u8>)>,
         before: &Before<'_>,
         expected: Option<Sha256Digest>,
     ) -> Result<Option<Uploaded>, Failure> {
         let root = signed.root_before();
-        let tree = StagedTree::new(signed, arrivals, &self.descriptor()?)?;
+        let tree = StagedTree::new(signed, arrivals, &self.descriptor()?)?.with_sums(sums);
         let publishable = match selfcheck::check(tree, before) {
             Ok(publishable) => publishable,
             // What it was held against is another state by now.

@@ -109,7 +109,7 @@ pub fn replace_online_key(
         now: context.now(),
     };
     let mut arrivals = Arrivals::new();
-    let uploaded = session.publish(store, signed, &mut arrivals, &before, expected)?;
+    let uploaded = session.publish(store, signed, &mut arrivals, Vec::new(), &before, expected)?;
     let uploaded = uploaded.ok_or(UploadError::Lost)?;
     remember(session.memory(context)?, &uploaded, context);
     Ok(report)

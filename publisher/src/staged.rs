@@ -1,7 +1,7 @@
 //! Everything that would be uploaded, in the order of the upload, and nothing uploaded yet.
 //!
 //! The order lets a reader at any moment see the old catalog or the new one: images, transports, indexes, targets,
-//! snapshot, a new root, `catalog.toml`, and `timestamp.json` last. Where the keys of other top roles change, the root comes
+//! snapshot, a new root, `SHA256SUMS`, `catalog.toml`, and `timestamp.json` last. Where the keys of other top roles change, the root comes
 //! after the timestamp: what it no longer vouches for is out of sight by then.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use sysext_formats::workflow::RemoteFile;
 
 use crate::arrival::Arrival;
 use crate::draft::{Change, RootOrder};
+use crate::location::Place;
 use crate::signer::SignedDraft;
 
 /// The images at hand, by name.
@@ -29,6 +30,8 @@ pub struct StagedTree<'a> {
     pub(crate) last_root: Option<(RemoteFile, Vec<u8>)>,
     /// `catalog.toml`.
     pub(crate) descriptor: Vec<u8>,
+    /// What systemd-sysupdate reads, where it is new.
+    pub(crate) sums: Vec<(Place, Vec<u8>)>,
     /// The new images.
     pub(crate) images: Vec<(&'a mut Arrival, ExtensionName)>,
     /// The extensions whose index is new.
@@ -119,11 +122,19 @@ impl<'a> StagedTree<'a> {
             timestamp: timestamp.into_bytes(),
             last_root,
             descriptor: toml::to_string(descriptor)?.into_bytes(),
+            sums: Vec::new(),
             images,
             extensions: draft.touched.indexes.into_iter().collect(),
             regrouped,
             changes: draft.changes,
         })
+    }
+
+    /// With what systemd-sysupdate reads. No host of ours believes it.
+    #[must_use]
+    pub fn with_sums(mut self, sums: Vec<(Place, Vec<u8>)>) -> Self {
+        self.sums = sums;
+        self
     }
 
     /// A document of the tree, as a host would ask for it once all of it is there.

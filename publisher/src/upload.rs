@@ -66,6 +66,9 @@ pub fn upload(
             _ => store.put(&place, bytes)?,
         }
     }
+    for (place, bytes) in &tree.sums {
+        store.put(place, bytes)?;
+    }
     let there = store.read(&Place::Descriptor, MAX_DESCRIPTOR)?;
     if there.as_deref() != Some(&tree.descriptor) {
         store.put(&Place::Descriptor, &tree.descriptor)?;

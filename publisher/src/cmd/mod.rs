@@ -4,6 +4,7 @@ pub mod accept;
 pub mod add;
 pub mod completions;
 pub mod delegate;
+pub mod export;
 pub mod extension;
 pub mod init;
 pub mod inspect;
@@ -44,6 +45,7 @@ pub fn run(context: &Context, command: Command) -> Outcome {
         Command::Sign(args) => sign::run(context, &args),
         Command::Publish(args) => publish::run(context, &args),
         Command::Accept(args) => accept::run(context, &args),
+        Command::Export(command) => export::run(context, command),
         Command::Pack(args) => pack::run(context, args),
         Command::Inspect(args) => inspect::run(context, args),
         Command::Lint(args) => lint::run(context, args),

@@ -7,6 +7,7 @@
 pub mod edit;
 mod guest;
 mod office;
+mod openpgp;
 mod span;
 mod template;
 
@@ -21,6 +22,7 @@ use url::Url;
 
 pub use self::guest::Guest;
 pub use self::office::{Office, OfficeError};
+pub use self::openpgp::{OpenPgp, OpenPgpError};
 pub use self::span::{Span, SpanError};
 pub use self::template::{Profile, Template};
 use crate::signer::KeySource;
@@ -59,6 +61,9 @@ pub struct Config {
     /// With how many extensions the table of contents is split into groups, and a group into smaller ones.
     #[serde(default = "default_group_above")]
     pub group_above: usize,
+    /// Who signs for systemd-sysupdate.
+    #[serde(default)]
+    pub openpgp: OpenPgp,
     /// Where the keys are.
     pub keys: Keys,
     /// For how long signatures are good.

@@ -83,6 +83,7 @@ provides = [\"*\"]       # which extension names hosts let this catalog provide,
 hashed-names = \"link\"  # second names for stock TUF clients: \"link\" or \"none\"
 transports = [\"zstd\"]  # cheaper ways to get an image, besides the image itself
 zstd-level = 19        # 1 (fast) to 22 (small)
+openpgp = \"\"           # such as \"cmd:gpg --detach-sign\": systemd-sysupdate can read the catalog, too
 group-above = 200      # from how many extensions on the table of contents is split by name
 
 [keys]

@@ -32,10 +32,23 @@ pub enum Place {
     Image(FileName),
     /// The name under which stock TUF clients look an image up, in `images/`.
     HashedImage(Sha256Digest, FileName),
+    /// What systemd-sysupdate reads, in `images/`.
+    Sums(SumsFile),
     /// `catalog.toml`.
     Descriptor,
     /// `proposal.json`, in the folder of a proposal.
     Proposal,
+}
+
+/// What systemd-sysupdate and importctl read instead of signed metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SumsFile {
+    /// The list.
+    List,
+    /// Its signature, binary: what systemd 257 reads.
+    Signature,
+    /// The same as a text: what later ones read first.
+    Armored,
 }
 
 impl Place {
@@ -46,6 +59,14 @@ impl Place {
             Self::Metadata(file) => (Some("metadata"), file.url_name()),
             Self::Image(name) => (Some("images"), name.to_string()),
             Self::HashedImage(digest, name) => (Some("images"), format!("{digest}.{name}")),
+            Self::Sums(file) => {
+                let name = match file {
+                    SumsFile::List => "SHA256SUMS",
+                    SumsFile::Signature => "SHA256SUMS.gpg",
+                    SumsFile::Armored => "SHA256SUMS.sha256.asc",
+                };
+                (Some("images"), name.to_owned())
+            }
             Self::Descriptor => (None, "catalog.toml".to_owned()),
             Self::Proposal => (None, crate::proposal::FILE.to_owned()),
         }

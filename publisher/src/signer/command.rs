@@ -16,7 +16,7 @@ use super::passphrase::VARIABLE as PASSPHRASE_VARIABLE;
 
 /// For one signature: long enough to touch a token, short enough for a job that hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// An ed25519 signature has 64 bytes.
+/// An ed25519 signature has 64 bytes, one of OpenPGP some hundred.
 const MAX_ANSWER: u64 = 4096;
 
 /// A key behind a program.
@@ -32,8 +32,23 @@ impl Signer for CommandSigner {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
-        run(&self.command, message, PATIENCE)
+        let signature = run(&self.command, message, PATIENCE)?;
+        match signature.len() {
+            64 => Ok(signature),
+            length => Err(format!(
+                "{} returned {length} bytes; a raw ed25519 signature has 64",
+                self.command
+            )),
+        }
     }
+}
+
+/// What a program makes of a message, in at most 4096 bytes.
+///
+/// # Errors
+/// In words, when it does not start, end well, or in time.
+pub(crate) fn answer(command: &str, message: &[u8]) -> Result<Vec<u8>, String> {
+    run(command, message, PATIENCE)
 }
 
 /// A program that we start has no use for our passphrases and keys.
@@ -91,17 +106,16 @@ fn run(command: &str, message: &[u8], patience: Duration) -> Result<Vec<u8>, Str
         return Err(format!("{program} ended with {status}"));
     }
     match answer {
-        Ok(Ok(answer)) if answer.len() == 64 => Ok(answer),
-        Ok(Ok(answer)) => Err(format!(
-            "{program} returned {} bytes; a raw ed25519 signature has 64",
-            answer.len()
-        )),
+        Ok(Ok(answer)) if answer.len() as u64 <= MAX_ANSWER => Ok(answer),
+        Ok(Ok(_)) => Err(format!("{program} returned more than {MAX_ANSWER} bytes")),
         _ => Err(format!("what {program} returned can not be read")),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use sysext_formats::sign::SecretKey;
+
     use super::*;
 
     #[test]
@@ -112,8 +126,11 @@ mod tests {
         };
         assert!(error("false", 60_000).contains("exit status: 1"));
         assert!(error("/nonexistent/signer", 60_000).contains("can not be started"));
-        assert!(error("echo garbage", 60_000).contains("8 bytes"));
         assert!(error("sleep 60", 100).contains("did not end"));
         assert!(error("yes", 60_000).contains("yes"));
+        let public = SecretKey::from_seed(&[7; 32]).public_key().clone();
+        let command = "echo garbage".to_owned();
+        let signer = CommandSigner { command, public };
+        assert!(signer.sign(message).unwrap_err().contains("8 bytes"));
     }
 }

@@ -17,7 +17,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-pub(crate) use self::command::without_secrets;
+pub(crate) use self::command::{answer, without_secrets};
 pub use self::documents::{Configured, DraftSignError, Roster, SignedDraft};
 pub use self::generate::{
     Encryption, NewKey, NewKeyEncryption, create, new_key_encryption, public_pem,

@@ -25,4 +25,6 @@ mod release;
 #[cfg(test)]
 mod story;
 #[cfg(test)]
+mod sums;
+#[cfg(test)]
 mod time;
