@@ -143,13 +143,13 @@ fn a_signer_program_that_prints_a_secret_or_never_ends_is_not_repeated() {
 }
 
 /// The owner of a catalog, and a vendor to whom `tool` is delegated, with one version published.
-struct Delegated {
-    owner: Vendor,
-    vendor: Vendor,
+pub(crate) struct Delegated {
+    pub(crate) owner: Vendor,
+    pub(crate) vendor: Vendor,
 }
 
 impl Delegated {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (owner, vendor) = (Vendor::with_catalog(), Vendor::new());
         let fingerprint = Sha256Digest::of(&owner.read("root.json"));
         let catalog = format!("{}#sha256={fingerprint}", owner.path("public").display());
@@ -170,7 +170,7 @@ impl Delegated {
         self.vendor.run(&["propose", "add", &image]).ends(0);
     }
 
-    fn accept(&self) -> Run {
+    pub(crate) fn accept(&self) -> Run {
         let proposal = self.vendor.path("proposal");
         self.owner.run(&["accept", proposal.to_str().unwrap()])
     }

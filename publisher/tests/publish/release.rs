@@ -3,6 +3,7 @@
 use serde_json::Value;
 use test_repos::image::ImageSpec;
 
+use crate::attacks::Delegated;
 use crate::common::Vendor;
 
 /// A catalog with two versions of hello.
@@ -16,12 +17,13 @@ fn two_versions() -> Vendor {
 /// `custom.sysext` of an image in the newest index.
 fn sysext(vendor: &Vendor, file: &str) -> Value {
     let published = vendor.published();
+    let index = format!(".{}.json", file.split_once('_').unwrap().0);
     let version = |path: &str| {
         let name = path.strip_prefix("metadata/")?;
-        name.strip_suffix(".hello.json")?.parse::<u64>().ok()
+        name.strip_suffix(&index)?.parse::<u64>().ok()
     };
     let newest = published.keys().filter_map(|path| version(path)).max();
-    let index = &published[&format!("metadata/{}.hello.json", newest.unwrap())];
+    let index = &published[&format!("metadata/{}{index}", newest.unwrap())];
     let index: Value = serde_json::from_slice(index).unwrap();
     index["signed"]["targets"][file]["custom"]["sysext"].clone()
 }
@@ -157,4 +159,19 @@ fn what_would_change_is_shown_and_proposed() {
         sysext(&vendor, "hello_2.0_noarch.raw")["withdrawn"]["reason"],
         "eats disks"
     );
+}
+
+#[test]
+fn a_delegated_vendor_withdraws_with_its_own_key() {
+    let both = Delegated::new();
+    std::fs::remove_dir_all(both.vendor.path("proposal")).unwrap();
+    both.vendor
+        .run(&["propose", "withdraw", "tool", "1", "--reason", "eats disks"])
+        .ends(0);
+    both.accept()
+        .ends(0)
+        .prints("tool_1_noarch.raw is withdrawn: eats disks");
+    let withdrawn = sysext(&both.owner, "tool_1_noarch.raw")["withdrawn"].clone();
+    assert_eq!(withdrawn["reason"], "eats disks");
+    both.owner.run(&["verify", "--all"]).ends(0);
 }
