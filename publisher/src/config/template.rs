@@ -78,7 +78,7 @@ impl Template<'_> {
 id = {id_quoted}
 title = {title}
 url = {url}            # where hosts read it, in the order they try
-location = {location}  # where it is written: a directory, relative to this file
+location = {location}  # where it is written: a directory, relative to this file, or git:BRANCH
 provides = [\"*\"]       # which extension names hosts let this catalog provide, such as \"k3s\" or \"k3s-*\"
 hashed-names = \"link\"  # second names for stock TUF clients: \"link\" or \"none\"
 transports = [\"zstd\"]  # cheaper ways to get an image, besides the image itself

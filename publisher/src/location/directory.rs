@@ -83,6 +83,11 @@ impl Directory {
         Self::open_for_writing(path)
     }
 
+    /// Writes a file beside the catalog that is none of its own.
+    pub(super) fn write_beside(&self, name: &str, bytes: &[u8]) -> Result<(), LocationError> {
+        Ok(self.base.write(name, bytes, FILE_MODE)?)
+    }
+
     fn folder(&self, place: &Place) -> Result<(Option<Dir>, String), LocationError> {
         let (folder, name) = place.parts();
         let folder = match folder {
@@ -130,6 +135,7 @@ impl Store for Directory {
         let file = folder.writer(&name, FILE_MODE)?;
         Ok(Box::new(Arriving {
             file: Some(file),
+            folder,
             name,
         }))
     }
@@ -184,6 +190,7 @@ impl Store for Directory {
 #[derive(Debug)]
 struct Arriving {
     file: Option<DurableFile>,
+    folder: Dir,
     name: String,
 }
 
@@ -209,6 +216,10 @@ impl Incoming for Arriving {
     fn read_back(&mut self) -> Result<Box<dyn Read + '_>, LocationError> {
         let file = self.name.clone();
         let failed = |source| LocationError::Stream { file, source };
+        // Published by an attempt that has lost.
+        if let (None, Some(published)) = (&self.file, self.folder.open_file(&self.name)?) {
+            return Ok(Box::new(published));
+        }
         let reader = self.open().and_then(|file| {
             file.seek(SeekFrom::Start(0))?;
             Ok(file)

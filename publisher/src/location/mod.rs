@@ -9,6 +9,7 @@
 //! It believes nothing that it reads: that is [`published`](crate::published)'s business.
 
 mod directory;
+mod git;
 mod https;
 
 use std::fmt;
@@ -21,6 +22,8 @@ use sysext_formats::workflow::RemoteFile;
 use url::Url;
 
 pub use self::directory::Directory;
+use self::git::Branch;
+pub use self::git::Git;
 pub use self::https::Web;
 
 /// A file of a catalog, by what it is.
@@ -86,7 +89,9 @@ impl fmt::Display for Place {
 #[derive(Debug, thiserror::Error)]
 pub enum LocationError {
     /// A text that is no location.
-    #[error("{0:?} is not a location: a directory, https://, http:// and file:// are possible")]
+    #[error(
+        "{0:?} is not a location: a directory, git:BRANCH, https://, http:// and file:// are possible"
+    )]
     NotALocation(String),
     /// A location that can only be read.
     #[error("{0} can only be read")]
@@ -120,6 +125,14 @@ pub enum LocationError {
         url: String,
         /// The status.
         status: u16,
+    },
+    /// git failed.
+    #[error("git {command}: {message}")]
+    Git {
+        /// The subcommand.
+        command: String,
+        /// What it said.
+        message: String,
     },
     /// No HTTP client could be made.
     #[error("no HTTP client can be made")]
@@ -235,6 +248,7 @@ pub trait Incoming: Write + fmt::Debug {
 pub fn open(text: &str, relative_to: &Path) -> Result<Box<dyn Location>, LocationError> {
     match parse(text)? {
         Parsed::Web(url) => Ok(Box::new(Web::new(url)?)),
+        Parsed::Git(branch) => Ok(Box::new(Git::open(&branch, relative_to, Branch::There)?)),
         Parsed::Directory(path) => Ok(Box::new(Directory::open(&beside(relative_to, path))?)),
     }
 }
@@ -246,6 +260,7 @@ pub fn open(text: &str, relative_to: &Path) -> Result<Box<dyn Location>, Locatio
 pub fn open_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, LocationError> {
     match parse(text)? {
         Parsed::Web(url) => Err(LocationError::ReadOnly(url.to_string())),
+        Parsed::Git(branch) => Ok(Box::new(Git::open(&branch, relative_to, Branch::There)?)),
         Parsed::Directory(path) => Ok(Box::new(Directory::open_for_writing(&beside(
             relative_to,
             path,
@@ -253,13 +268,14 @@ pub fn open_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, Loca
     }
 }
 
-/// What a text names: a directory that is made where it is missing.
+/// What a text names: a directory or a branch that is made where it is missing.
 ///
 /// # Errors
 /// When it names something else, or the directory can not be made.
 pub fn create_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, LocationError> {
     match parse(text)? {
         Parsed::Web(url) => Err(LocationError::ReadOnly(url.to_string())),
+        Parsed::Git(branch) => Ok(Box::new(Git::open(&branch, relative_to, Branch::Maybe)?)),
         Parsed::Directory(path) => Ok(Box::new(Directory::create(&beside(relative_to, path))?)),
     }
 }
@@ -275,12 +291,14 @@ fn beside(directory: &Path, path: PathBuf) -> PathBuf {
 
 enum Parsed {
     Directory(PathBuf),
+    Git(String),
     Web(Url),
 }
 
 fn parse(text: &str) -> Result<Parsed, LocationError> {
     let not = || LocationError::NotALocation(text.chars().take(120).collect());
     match text.split_once(':') {
+        Some(("git", branch)) if is_branch(branch) => Ok(Parsed::Git(branch.to_owned())),
         // A relative path may hold a colon, but not as the first of two words that look like a scheme.
         Some((scheme, _))
             if scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) =>
@@ -300,6 +318,15 @@ fn parse(text: &str) -> Result<Parsed, LocationError> {
     }
 }
 
+/// Stricter than git, so that it is never an option, a range or another reference.
+fn is_branch(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(is_plain)
+        && !name.contains("..")
+        && !name.ends_with(['/', '.'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,10 +341,14 @@ mod tests {
             matches!(parse("file:///srv/x"), Ok(Parsed::Directory(path)) if path == Path::new("/srv/x"))
         );
         assert!(matches!(parse("https://x/y"), Ok(Parsed::Web(_))));
+        assert!(matches!(parse("git:gh-pages"), Ok(Parsed::Git(branch)) if branch == "gh-pages"));
         for bad in [
             "",
             "s3://bucket/x",
-            "git:gh-pages",
+            "git:",
+            "git:--upload-pack=x",
+            "git:a..b",
+            "git:a b",
             "ftp://x/",
             "https://x/?a=b",
         ] {

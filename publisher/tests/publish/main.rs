@@ -11,6 +11,8 @@ mod common;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod git;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod hosts;

@@ -1,0 +1,212 @@
+//! A catalog on a branch of a real repository: the push is the compare-and-swap.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::common::Vendor;
+use crate::hosts::{Host, Memory};
+
+/// Runs git; what it printed.
+fn git(directory: &Path, words: &[&str]) -> String {
+    let output = Command::new("git")
+        .current_dir(directory)
+        .args([
+            "-c",
+            "user.name=Vendor",
+            "-c",
+            "user.email=vendor@example.org",
+        ])
+        .args(words)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "git {words:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A vendor's repository with a remote, and a catalog of `hello` on the branch `pages` of it.
+struct OnBranch {
+    vendor: Vendor,
+    remote: PathBuf,
+}
+
+impl OnBranch {
+    fn new() -> Self {
+        let vendor = Vendor::new();
+        let remote = vendor.path("remote.git");
+        git(
+            &vendor.path("."),
+            &["init", "--quiet", "--bare", remote.to_str().unwrap()],
+        );
+        clone(&vendor, &remote);
+        let run = vendor.run(&[
+            "init",
+            "git:pages",
+            "--id",
+            "acme",
+            "--url",
+            "https://sysext.example",
+            "--extension",
+            "hello",
+            "--unencrypted",
+        ]);
+        run.ends(0).prints("git:pages");
+        Self { vendor, remote }
+    }
+
+    /// Another clone, with the same keys and configuration.
+    fn colleague(&self) -> Vendor {
+        let other = Vendor::new();
+        clone(&other, &self.remote);
+        for folder in ["keys/ci", "keys/offline"] {
+            std::fs::create_dir_all(other.path(folder)).unwrap();
+        }
+        for (path, bytes) in self.vendor.files("keys") {
+            other.write_secret(&format!("keys/{path}"), &bytes);
+        }
+        for path in ["sysext-publish.toml", "root.json"] {
+            other.write(path, &self.vendor.read(path));
+        }
+        other
+    }
+
+    /// Everything that the branch ever was, oldest first, as a host sees it that looked each time.
+    fn every_state_verifies(&self) -> usize {
+        let published = self.vendor.path("seen");
+        let mut host = Host::new(&published, &self.vendor.read("root.json"), Memory::Kept);
+        let commits = git(&self.remote, &["rev-list", "--reverse", "pages"]);
+        // The first one is empty.
+        let commits: Vec<_> = commits.lines().skip(1).collect();
+        for commit in &commits {
+            let _ = std::fs::remove_dir_all(&published);
+            std::fs::create_dir(&published).unwrap();
+            let archive = self.vendor.path("state.tar");
+            let archive = archive.to_str().unwrap();
+            git(&self.remote, &["archive", "--output", archive, commit]);
+            let status = Command::new("tar")
+                .args(["-x", "-f", archive, "-C"])
+                .arg(&published)
+                .status();
+            assert!(status.unwrap().success());
+            host.look();
+        }
+        commits.len()
+    }
+
+    fn files(&self) -> Vec<String> {
+        let text = git(&self.remote, &["ls-tree", "-r", "--name-only", "pages"]);
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+fn clone(vendor: &Vendor, remote: &Path) {
+    let here = vendor.path(".");
+    git(&here, &["init", "--quiet", "--initial-branch=main"]);
+    git(
+        &here,
+        &["remote", "add", "origin", remote.to_str().unwrap()],
+    );
+    vendor.write("README", b"mine\n");
+    git(&here, &["add", "README"]);
+    git(&here, &["commit", "--quiet", "--message", "mine"]);
+}
+
+#[test]
+fn a_branch_is_published_to_and_nothing_else_is_touched() {
+    let on = OnBranch::new();
+    let image = on.vendor.image("hello", "1.0");
+    let here = on.vendor.path(".");
+    let state = || (git(&here, &["branch", "-v"]), git(&here, &["diff", "HEAD"]));
+    let before = state();
+    on.vendor.run(&["add", &image]).ends(0);
+    on.vendor
+        .run(&["add", &image])
+        .ends(0)
+        .prints("nothing to do");
+    on.vendor.run(&["renew"]).ends(0);
+    on.vendor.run(&["verify", "--all"]).ends(0);
+    let files = on.files();
+    for file in [
+        "catalog.toml",
+        "metadata/timestamp.json",
+        "images/hello_1.0_noarch.raw",
+        ".nojekyll",
+    ] {
+        assert!(files.iter().any(|name| name == file), "{files:?}");
+    }
+    assert!(
+        !files
+            .iter()
+            .any(|name| name.contains(".sysext-publish") || name.contains(".tmp-"))
+    );
+    assert_eq!(state(), before);
+    assert_eq!(git(&here, &["worktree", "list"]).lines().count(), 1);
+    // Where the root comes last there are two pushes; a host may see what is between them.
+    on.vendor
+        .run(&["key", "generate", "--unencrypted", "keys/new.pem"])
+        .ends(0);
+    on.vendor
+        .run(&[
+            "key",
+            "replace",
+            "--for",
+            "online",
+            "--key",
+            "file:keys/new.pem",
+        ])
+        .ends(0);
+    on.vendor.run(&["verify", "--all"]).ends(0);
+    assert!(on.every_state_verifies() >= 4);
+}
+
+#[test]
+fn of_two_pushers_at_once_the_loser_starts_over() {
+    let on = OnBranch::new();
+    let other = on.colleague();
+    for round in 1..=5 {
+        let start = |vendor: &Vendor, patch: u32| {
+            let image = vendor.image("hello", &format!("{round}.{patch}"));
+            let mut command = vendor.command(&["--quiet", "add", &image]);
+            let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
+            command.spawn().unwrap()
+        };
+        let children = [start(&on.vendor, 1), start(&other, 2)];
+        for child in children {
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{said}");
+        }
+    }
+    let files = on.files();
+    for round in 1..=5 {
+        for patch in 1..=2 {
+            let image = format!("images/hello_{round}.{patch}_noarch.raw");
+            assert!(files.contains(&image), "{image} is lost: {files:?}");
+        }
+    }
+    on.vendor.run(&["verify", "--all"]).ends(0);
+    // Ten images, one push each, after the first one.
+    assert_eq!(on.every_state_verifies(), 11);
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let on = OnBranch::new();
+    let image = on.vendor.image("hello", "1.0");
+    on.vendor
+        .edit("sysext-publish.toml", "git:pages", "git:elsewhere");
+    on.vendor
+        .run(&["add", &image])
+        .ends(4)
+        .says(&["git:elsewhere is not there"]);
+    std::fs::remove_dir_all(&on.remote).unwrap();
+    on.vendor
+        .run(&["add", &image])
+        .ends(5)
+        .says(&["git ls-remote", "remote.git"]);
+    std::fs::remove_dir_all(on.vendor.path(".git")).unwrap();
+    on.vendor
+        .run(&["add", &image])
+        .ends(5)
+        .says(&["not a git repository"]);
+}
