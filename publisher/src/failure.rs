@@ -188,13 +188,28 @@ impl From<ConfigError> for Failure {
 impl From<LocationError> for Failure {
     fn from(error: LocationError) -> Self {
         let kind = match error {
-            LocationError::NotALocation(_) | LocationError::ReadOnly(_) => Kind::Usage,
+            LocationError::NotALocation(_)
+            | LocationError::ReadOnly(_)
+            | LocationError::NotBuiltIn(_)
+            | LocationError::Careless { .. } => Kind::Usage,
             LocationError::NoSuchDirectory(_) => Kind::Unverified,
             _ => Kind::Host,
         };
         let failure = Self::of(kind, &error);
         match error {
-            LocationError::ReadOnly(_) => failure.hint("`location` must be a directory; --base can name a URL to read from"),
+            LocationError::ReadOnly(_) => failure.hint(
+                "`location` must be a directory, s3://BUCKET/PREFIX or git:BRANCH; --base can name a URL to read from",
+            ),
+            LocationError::Careless { .. } => failure.hint(
+                "two publishers at once would overwrite each other there; where only one job ever publishes, say so: \
+                 location = \"s3://BUCKET/PREFIX?single-writer\"",
+            ),
+            LocationError::Denied { .. } => failure
+                .hint("credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or from the machine's role")
+                .hint("s3:GetObject, PutObject, DeleteObject, AbortMultipartUpload and ListBucket are needed: without the last one a store does not say what is not there"),
+            LocationError::Object { .. } => failure
+                .hint("AWS_ENDPOINT_URL names the store, where it is not Amazon's; AWS_REGION its region"),
+            LocationError::Busy { .. } => failure.hint("nothing was published; try again when the other publisher is done"),
             LocationError::NoSuchDirectory(_) => failure
                 .hint("is the host's directory mounted? An empty catalog is made by `init` only, so that an outage wipes nothing"),
             _ => failure,

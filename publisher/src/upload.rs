@@ -25,7 +25,16 @@ pub enum UploadError {
     RootThere(Place),
     /// The host failed.
     #[error(transparent)]
-    Location(#[from] LocationError),
+    Location(LocationError),
+}
+
+impl From<LocationError> for UploadError {
+    fn from(error: LocationError) -> Self {
+        match error {
+            LocationError::Meanwhile(_) => Self::Lost,
+            error => Self::Location(error),
+        }
+    }
 }
 
 /// What was published.

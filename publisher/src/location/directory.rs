@@ -142,7 +142,7 @@ impl Store for Directory {
 
     fn exclusive(&self) -> Result<Option<Exclusive>, LocationError> {
         let lock = self.base.lock(LOCK, LockKind::Exclusive, PATIENCE)?;
-        Ok(Some(Exclusive { _lock: lock }))
+        Ok(Some(Exclusive::holding(lock)))
     }
 
     fn put_new(&self, place: &Place, bytes: &[u8]) -> Result<bool, LocationError> {

@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::io::{self, Read};
-use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
@@ -39,11 +38,7 @@ impl Web {
     /// # Errors
     /// When no HTTP client can be made.
     pub fn new(mut base: Url) -> Result<Self, LocationError> {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            // An error means that there is a provider already.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        });
+        super::tls_provider();
         base.set_fragment(None);
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));

@@ -8,6 +8,8 @@
 //!
 //! It believes nothing that it reads: that is [`published`](crate::published)'s business.
 
+#[cfg(feature = "s3")]
+mod bucket;
 mod directory;
 mod git;
 mod https;
@@ -90,7 +92,7 @@ impl fmt::Display for Place {
 pub enum LocationError {
     /// A text that is no location.
     #[error(
-        "{0:?} is not a location: a directory, git:BRANCH, https://, http:// and file:// are possible"
+        "{0:?} is not a location: a directory, s3://BUCKET/PREFIX, git:BRANCH, https://, http:// and file:// are possible"
     )]
     NotALocation(String),
     /// A location that can only be read.
@@ -125,6 +127,47 @@ pub enum LocationError {
         url: String,
         /// The status.
         status: u16,
+    },
+    /// A location of a kind that this build does not have.
+    #[error("{0}: this build of sysext-publish has no object stores")]
+    NotBuiltIn(String),
+    /// An object store failed.
+    #[error("{file}: the object store failed")]
+    Object {
+        /// The object.
+        file: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An object store refuses.
+    #[error("{file}: the object store refuses")]
+    Denied {
+        /// The object.
+        file: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An object that was there a moment ago.
+    #[error("{0} is not there any more")]
+    NoSuchObject(String),
+    /// Somebody else wrote what only we may write now.
+    #[error("{0} was written by another publisher meanwhile")]
+    Meanwhile(String),
+    /// Another publisher does not end.
+    #[error("{file} is held by another publisher, for {seconds} seconds already")]
+    Busy {
+        /// The lease.
+        file: String,
+        /// For how long we have waited.
+        seconds: u64,
+    },
+    /// A store that can not keep publishers apart.
+    #[error("{store} carries out writes whose condition is not met ({condition} is ignored)")]
+    Careless {
+        /// The store.
+        store: String,
+        /// Which condition.
+        condition: &'static str,
     },
     /// git failed.
     #[error("git {command}: {message}")]
@@ -223,11 +266,20 @@ pub enum Swap {
 #[derive(Debug)]
 #[must_use = "others are let in when this is dropped"]
 pub struct Exclusive {
-    _lock: sysext_durable::Lock,
+    _guard: Box<dyn fmt::Debug>,
+}
+
+impl Exclusive {
+    /// For as long as `guard` lives.
+    fn holding(guard: impl fmt::Debug + 'static) -> Self {
+        Self {
+            _guard: Box::new(guard),
+        }
+    }
 }
 
 /// A file on its way in: nobody sees it before it is published, and it vanishes when it is dropped before.
-pub trait Incoming: Write + fmt::Debug {
+pub trait Incoming: Write + fmt::Debug + Send {
     /// What was written, from the start.
     ///
     /// # Errors
@@ -248,6 +300,7 @@ pub trait Incoming: Write + fmt::Debug {
 pub fn open(text: &str, relative_to: &Path) -> Result<Box<dyn Location>, LocationError> {
     match parse(text)? {
         Parsed::Web(url) => Ok(Box::new(Web::new(url)?)),
+        Parsed::Bucket(address) => Ok(Box::new(bucket(&address)?)),
         Parsed::Git(branch) => Ok(Box::new(Git::open(&branch, relative_to, Branch::There)?)),
         Parsed::Directory(path) => Ok(Box::new(Directory::open(&beside(relative_to, path))?)),
     }
@@ -260,6 +313,7 @@ pub fn open(text: &str, relative_to: &Path) -> Result<Box<dyn Location>, Locatio
 pub fn open_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, LocationError> {
     match parse(text)? {
         Parsed::Web(url) => Err(LocationError::ReadOnly(url.to_string())),
+        Parsed::Bucket(address) => Ok(Box::new(bucket(&address)?)),
         Parsed::Git(branch) => Ok(Box::new(Git::open(&branch, relative_to, Branch::There)?)),
         Parsed::Directory(path) => Ok(Box::new(Directory::open_for_writing(&beside(
             relative_to,
@@ -275,6 +329,7 @@ pub fn open_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, Loca
 pub fn create_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, LocationError> {
     match parse(text)? {
         Parsed::Web(url) => Err(LocationError::ReadOnly(url.to_string())),
+        Parsed::Bucket(address) => Ok(Box::new(bucket(&address)?)),
         Parsed::Git(branch) => Ok(Box::new(Git::open(&branch, relative_to, Branch::Maybe)?)),
         Parsed::Directory(path) => Ok(Box::new(Directory::create(&beside(relative_to, path))?)),
     }
@@ -292,13 +347,38 @@ fn beside(directory: &Path, path: PathBuf) -> PathBuf {
 enum Parsed {
     Directory(PathBuf),
     Git(String),
+    Bucket(String),
     Web(Url),
+}
+
+#[cfg(feature = "s3")]
+fn bucket(address: &str) -> Result<bucket::Bucket, LocationError> {
+    let text = || format!("s3://{}", address.chars().take(120).collect::<String>());
+    let address = bucket::Address::parse(address);
+    bucket::Bucket::open(&address.ok_or_else(|| LocationError::NotALocation(text()))?)
+}
+
+#[cfg(not(feature = "s3"))]
+fn bucket(address: &str) -> Result<Directory, LocationError> {
+    Err(LocationError::NotBuiltIn(format!("s3://{address}")))
+}
+
+/// Makes sure that TLS knows whose code computes for it.
+fn tls_provider() {
+    static PROVIDER: std::sync::Once = std::sync::Once::new();
+    PROVIDER.call_once(|| {
+        // An error means that there is a provider already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
 }
 
 fn parse(text: &str) -> Result<Parsed, LocationError> {
     let not = || LocationError::NotALocation(text.chars().take(120).collect());
     match text.split_once(':') {
         Some(("git", branch)) if is_branch(branch) => Ok(Parsed::Git(branch.to_owned())),
+        Some(("s3", address)) if address.starts_with("//") => {
+            Ok(Parsed::Bucket(address.trim_start_matches("//").to_owned()))
+        }
         // A relative path may hold a colon, but not as the first of two words that look like a scheme.
         Some((scheme, _))
             if scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) =>
@@ -344,7 +424,7 @@ mod tests {
         assert!(matches!(parse("git:gh-pages"), Ok(Parsed::Git(branch)) if branch == "gh-pages"));
         for bad in [
             "",
-            "s3://bucket/x",
+            "s3:bucket/x",
             "git:",
             "git:--upload-pack=x",
             "git:a..b",
