@@ -66,7 +66,7 @@
   // Which extension is shown.
   const title = document.title;
   const shown = () => {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = document.getElementById(location.hash.slice(1));
     const isExtension = target?.classList.contains("ext");
     document.title = isExtension ? `${target.id} – ${title}` : title;
     addButtons(isExtension ? target : null);

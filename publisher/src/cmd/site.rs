@@ -17,6 +17,7 @@ use crate::location::{Location, LocationError, Place, Store, Swap};
 use crate::published::{LookUp, Published};
 use crate::session::Session;
 use crate::site::{About, Page};
+use crate::ui::bytes;
 use crate::upload::{self, UploadError};
 
 /// How often a run starts over when somebody publishes meanwhile.
@@ -36,7 +37,7 @@ struct Report {
     changed: bool,
     dry_run: bool,
     file: String,
-    bytes: usize,
+    bytes: u64,
     extensions: usize,
 }
 
@@ -65,18 +66,17 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
 }
 
 fn text(report: &Report) -> String {
-    let Report {
-        file,
-        bytes,
-        extensions,
-        ..
-    } = report;
+    let file = &report.file;
+    let many = if report.extensions == 1 { "" } else { "s" };
+    let what = format!(
+        "{} extension{many}, {}",
+        report.extensions,
+        bytes(report.bytes)
+    );
     match (report.changed, report.dry_run) {
         (false, _) => format!("nothing to do: {file} is what it would be\n"),
-        (true, true) => {
-            format!("{file} would be written: {extensions} extensions, {bytes} bytes (--dry-run)\n")
-        }
-        (true, false) => format!("{file}: {extensions} extensions, {bytes} bytes\n"),
+        (true, true) => format!("{file} would be written: {what} (--dry-run)\n"),
+        (true, false) => format!("{file}: {what}\n"),
     }
 }
 
@@ -100,7 +100,7 @@ fn beside_the_catalog(context: &Context, session: &Session) -> Result<Report, Fa
             changed: !is_there(store, &html)?,
             dry_run,
             file: format!("{}/{}", store.name(), Place::Page),
-            bytes: html.len(),
+            bytes: length(&html),
             extensions,
         };
         if dry_run || !report.changed {
@@ -144,7 +144,7 @@ fn into_file(context: &Context, session: &Session, path: &Path) -> Result<Report
         changed: there.as_deref() != Some(html.as_bytes()),
         dry_run: context.globals.dry_run,
         file: path.display().to_string(),
-        bytes: html.len(),
+        bytes: length(&html),
         extensions,
     };
     if report.changed && !report.dry_run {
@@ -153,7 +153,6 @@ fn into_file(context: &Context, session: &Session, path: &Path) -> Result<Report
     Ok(report)
 }
 
-/// More than that is not the same page.
 fn length(html: &str) -> u64 {
     html.len().try_into().unwrap_or(u64::MAX)
 }

@@ -145,7 +145,7 @@ impl Page {
                 *is_here = names.contains(&name.to_string());
             }
         }
-        self.render()
+        Ok(format!("{}\n", self.render()?))
     }
 
     fn style(&self) -> &'static str {
@@ -177,3 +177,6 @@ fn sysupdate(index: &ExtensionIndex, url: &Url) -> String {
          systemd-sysupdate -C {name} update\nsystemd-sysext refresh\n"
     )
 }
+
+#[cfg(test)]
+mod tests;
