@@ -16,7 +16,8 @@
   const read = () => all(".list tbody tr").map((row) => {
     const section = document.getElementById(row.querySelector("a").hash.slice(1));
     const fixes = all(".fixes", section).map((it) => it.textContent);
-    return { row, section, text: [row.innerText || row.textContent, ...fixes].join(" ").toLowerCase() };
+    const cells = Array.from(row.cells, (it) => it.textContent);
+    return { row, section, text: [...cells, ...fixes].join(" ").toLowerCase() };
   });
   const search = () => {
     entries ??= read();
@@ -30,7 +31,7 @@
     }
     found.textContent = words.length === 0 ? "" : count === 1 ? "1 extension found" : `${count} extensions found`;
   };
-  if (document.querySelector(".list")) {
+  if (all(".list tbody tr").length > 1) {
     form.hidden = false;
     box.addEventListener("input", search);
     form.addEventListener("submit", (event) => {

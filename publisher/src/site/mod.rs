@@ -32,7 +32,7 @@ const SCRIPT: &str = include_str!("../../templates/page.js");
 /// Versions of an extension that are shown.
 const MAX_VERSIONS: usize = 20;
 /// The same in a catalog that is so large that it would be too many.
-const MIN_VERSIONS: usize = 3;
+const MIN_VERSIONS: usize = 2;
 /// Versions on the whole page, as far as there may be fewer of each.
 const VERSIONS_IN_ALL: usize = 20_000;
 /// With how many extensions one sees one at a time.
@@ -78,6 +78,7 @@ impl Page {
         let descriptor = &about.descriptor;
         let id = Text::new(descriptor.id.as_str());
         let url = descriptor.url.first().map(Url::as_str).unwrap_or_default();
+        let url = url.trim_end_matches('/');
         let fingerprint = descriptor.root_sha256;
         let trust = fingerprint.map(|digest| format!("#sha256={digest}"));
         let source = format!("{url}{}", trust.unwrap_or_default());
@@ -171,10 +172,11 @@ impl Page {
 fn sysupdate(index: &ExtensionIndex, url: &Url) -> String {
     let name = &index.name;
     let transfer = transfer::text(name, url, &index.images);
+    // It is in no folder that shells look into.
     format!(
         "mkdir -p /etc/sysupdate.{name}.d /var/lib/extensions.d /var/lib/extensions\n\
          cat >/etc/sysupdate.{name}.d/{name}.transfer <<'END'\n{transfer}END\n\
-         systemd-sysupdate -C {name} update\nsystemd-sysext refresh\n"
+         /usr/lib/systemd/systemd-sysupdate -C {name} update\nsystemd-sysext refresh\n"
     )
 }
 

@@ -54,7 +54,7 @@ fn it_is_written_once_and_shows_what_is_published() {
     has(
         &text,
         &[
-            &format!("sysext-fetch catalog add https://sysext.example/#sha256={fingerprint}<"),
+            &format!("sysext-fetch catalog add https://sysext.example#sha256={fingerprint}<"),
             "<a href=\"#hello\">hello</a>",
             "This page is not signed",
         ],
