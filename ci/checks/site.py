@@ -178,6 +178,18 @@ def many(driver, url):
     same(driver.execute_script("return window.evil"), None, "what a stranger's script did")
 
 
+def later(driver, url):
+    """What depends on the time of day: overdue when nothing was signed again, and no rollout that is over."""
+    driver.get(f"{url}#k3s")
+    check(not shown(driver, "#k3s [data-from]") and shown(driver, "#k3s [data-until]"), "it is not today")
+    source = "const really = Date.now; Date.now = () => really() + 10 * 365 * 86400 * 1000;"
+    script = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+    driver.refresh()
+    check(shown(driver, "#k3s [data-from]"), "an index of ten years ago is not called overdue")
+    check(not shown(driver, "#k3s [data-until]"), "a rollout of ten years ago goes on")
+    driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
 def keyboard(driver, url):
     """The first stop is the way to the extensions, and one sees where one is."""
     driver.get(url)
@@ -227,6 +239,7 @@ def main():
     with browser() as driver:
         look(driver, DESKTOP, "light")
         many(driver, url)
+        later(driver, url)
         keyboard(driver, url)
         for name, address in views:
             looks(driver, address, axe, shots, name)

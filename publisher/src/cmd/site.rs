@@ -82,7 +82,12 @@ fn text(report: &Report) -> String {
 
 /// Writes it where hosts and people read the catalog. It shows the catalog that is there, however many publish meanwhile.
 fn beside_the_catalog(context: &Context, session: &Session) -> Result<Report, Failure> {
-    let store = session.store(context)?;
+    let store = session
+        .store(context)
+        .map_err(|failure| match failure.kind {
+            Kind::Usage => failure.hint("or write the page into a file: --output FILE"),
+            _ => failure,
+        })?;
     let store = store.as_ref();
     let base = context.globals.base.as_ref();
     let base = base.map(|_| session.base(context)).transpose()?;

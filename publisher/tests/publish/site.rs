@@ -194,8 +194,6 @@ fn what_a_stranger_signs_is_shown_and_not_obeyed() {
 #[test]
 fn an_index_of_a_revoked_key_is_named_and_not_shown() {
     let both = Delegated::new();
-    both.owner
-        .write("new.pub", &both.vendor.read("keys/ci/tool.pub"));
     let other = Vendor::new();
     other
         .run(&["key", "generate", "--unencrypted", "new.pem"])
@@ -236,6 +234,19 @@ fn it_goes_into_a_file_or_to_stdout_and_needs_what_can_be_verified() {
     let base = base.to_str().unwrap();
     let mirrored = vendor.run(&["site", "-o", "-", "--base", base]).ends(0).out;
     assert_eq!(mirrored, printed);
+
+    // Whoever publishes into somebody else's catalog has no place for it.
+    let both = Delegated::new();
+    let location = format!("location = \"{}\"", both.owner.path("public").display());
+    both.vendor.edit(
+        "sysext-publish.toml",
+        &location,
+        "location = \"https://acme.example\"",
+    );
+    both.vendor
+        .run(&["site", "--base", base])
+        .ends(2)
+        .says(&["https://acme.example/ can only be read", "--output FILE"]);
 
     let timestamp = vendor.read("public/metadata/timestamp.json");
     let other = String::from_utf8(timestamp)
