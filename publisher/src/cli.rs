@@ -68,6 +68,8 @@ pub enum Command {
     /// Write what programs of others need to use the catalog
     #[command(subcommand)]
     Export(cmd::export::Command),
+    /// Write the page for people: index.html beside catalog.toml
+    Site(cmd::site::Args),
     /// Make an image from a folder, or from plain programs
     Pack(cmd::pack::Args),
     /// Show what an image says about itself

@@ -11,6 +11,7 @@
 //! - [`proposal`] is a draft on its way between people who sign it apart.
 //! - [`location`] is where a catalog lies; [`memory`] and [`known_files`] are what this machine remembers; [`content`]
 //!   says whether bytes are the promised ones.
+//! - [`sums`] and [`transfer`] are for systemd-sysupdate, [`site`] is the page for people.
 //! - [`session`] is a configured catalog; [`reconcile`] drives the path once, and again when somebody else was faster.
 //! - [`cmd`] has one file per subcommand. [`failure`] maps errors to hints and exit codes, [`ui`] talks.
 
@@ -37,8 +38,10 @@ pub mod selfcheck;
 pub mod serve;
 pub mod session;
 pub mod signer;
+pub mod site;
 pub mod staged;
 pub mod sums;
+pub mod transfer;
 pub mod ui;
 pub mod upload;
 

@@ -7,12 +7,12 @@ use serde::Serialize;
 use sysext_durable::Dir;
 use sysext_formats::catalog::ExtensionIndex;
 use sysext_formats::name::ExtensionName;
-use url::Url;
 
 use crate::context::{Context, Outcome, Verdict};
 use crate::failure::Failure;
 use crate::published::LookUp;
 use crate::session::Session;
+use crate::transfer;
 
 /// `export`
 #[derive(Debug, clap::Subcommand)]
@@ -70,14 +70,9 @@ pub fn run(context: &Context, command: Command) -> Outcome {
             }
             LookUp::Unpublished | LookUp::Disowned(_) => Vec::new(),
         };
-        let is_bound =
-            |release: &sysext_formats::os::Fields| release.get("ID").is_some_and(|id| id != "_any");
-        let bound = images
-            .iter()
-            .any(|image| is_bound(&image.extension_release));
         transfers.push(Transfer {
             file: Path::new(&format!("sysupdate.{name}.d")).join(format!("{name}.transfer")),
-            text: text(&name, url, bound),
+            text: transfer::text(&name, url, &images),
             extension: name,
         });
     }
@@ -104,24 +99,4 @@ fn write(output: &Path, transfer: &Transfer) -> Result<(), Failure> {
     let dir = Dir::create_all(&output.join(folder), 0o755)?;
     let name = format!("{}.transfer", transfer.extension);
     Ok(dir.write(&name, transfer.text.as_bytes(), 0o644)?)
-}
-
-/// A transfer file as sysupdate.d(5) has it. The architecture is part of each pattern, or it would be read as part of the
-/// version.
-fn text(name: &ExtensionName, url: &Url, bound: bool) -> String {
-    let mut patterns = vec![format!("{name}_@v_%a.raw"), format!("{name}_@v_noarch.raw")];
-    if bound {
-        patterns.insert(0, format!("{name}_@v_%o-%w_%a.raw"));
-    }
-    let patterns = patterns.join(" ");
-    // % begins a specifier.
-    let base = url.as_str().trim_end_matches('/').replace('%', "%%");
-    format!(
-        "# {name} by systemd-sysupdate: once, mkdir -p /var/lib/extensions.d /var/lib/extensions, and the vendor's OpenPGP\n\
-         # key in /etc/systemd/import-pubring.gpg. Then: systemd-sysupdate -C {name} update\n\
-         [Transfer]\nVerify=yes\n\n\
-         [Source]\nType=url-file\nPath={base}/images\nMatchPattern={patterns}\n\n\
-         [Target]\nType=regular-file\nPath=/var/lib/extensions.d\nMatchPattern={patterns}\n\
-         CurrentSymlink=/var/lib/extensions/{name}.raw\nInstancesMax=2\nMode=0644\n"
-    )
 }

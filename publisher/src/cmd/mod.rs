@@ -22,6 +22,7 @@ pub mod retire;
 pub mod rollout;
 pub mod serve;
 pub mod sign;
+pub mod site;
 pub mod status;
 pub mod sync;
 pub mod verify;
@@ -46,6 +47,7 @@ pub fn run(context: &Context, command: Command) -> Outcome {
         Command::Publish(args) => publish::run(context, &args),
         Command::Accept(args) => accept::run(context, &args),
         Command::Export(command) => export::run(context, command),
+        Command::Site(args) => site::run(context, &args),
         Command::Pack(args) => pack::run(context, args),
         Command::Inspect(args) => inspect::run(context, args),
         Command::Lint(args) => lint::run(context, args),

@@ -113,7 +113,15 @@ impl Git {
         git(&self.worktree, &["reset", "--quiet", "--hard"])?;
         git(
             &self.worktree,
-            &["clean", "--quiet", "--force", "-d", "--", "metadata"],
+            &[
+                "clean",
+                "--quiet",
+                "--force",
+                "-d",
+                "--",
+                "metadata",
+                "index.html",
+            ],
         )?;
         Ok(true)
     }
@@ -189,6 +197,12 @@ impl Store for Git {
 
     fn put(&self, place: &Place, bytes: &[u8]) -> Result<(), LocationError> {
         self.directory.put(place, bytes)
+    }
+
+    fn put_alone(&self, place: &Place, bytes: &[u8]) -> Result<Swap, LocationError> {
+        self.directory.put(place, bytes)?;
+        self.for_pages()?;
+        Ok(if self.push()? { Swap::Done } else { Swap::Lost })
     }
 
     fn link_hashed(&self, digest: Sha256Digest, name: &FileName) -> Result<(), LocationError> {

@@ -41,6 +41,8 @@ pub enum Place {
     Sums(SumsFile),
     /// `catalog.toml`.
     Descriptor,
+    /// `index.html`, for people; no program of ours reads it.
+    Page,
     /// `proposal.json`, in the folder of a proposal.
     Proposal,
 }
@@ -73,6 +75,7 @@ impl Place {
                 (Some("images"), name.to_owned())
             }
             Self::Descriptor => (None, "catalog.toml".to_owned()),
+            Self::Page => (None, "index.html".to_owned()),
             Self::Proposal => (None, crate::proposal::FILE.to_owned()),
         }
     }
@@ -234,6 +237,16 @@ pub trait Store: Location {
     /// # Errors
     /// When the host fails.
     fn put(&self, place: &Place, bytes: &[u8]) -> Result<(), LocationError>;
+
+    /// Writes a file that belongs to no change of the catalog, and shows it to readers at once; the caller has looked at
+    /// the catalog since it has [`exclusive`](Self::exclusive).
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn put_alone(&self, place: &Place, bytes: &[u8]) -> Result<Swap, LocationError> {
+        self.put(place, bytes)?;
+        Ok(Swap::Done)
+    }
 
     /// Gives a published image its second name.
     ///

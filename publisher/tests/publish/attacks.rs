@@ -164,7 +164,7 @@ impl Delegated {
         both
     }
 
-    fn propose(&self, version: &str) {
+    pub(crate) fn propose(&self, version: &str) {
         let image = self.vendor.image("tool", version);
         let _ = std::fs::remove_dir_all(self.vendor.path("proposal"));
         self.vendor.run(&["propose", "add", &image]).ends(0);
@@ -176,7 +176,7 @@ impl Delegated {
     }
 
     /// Changes what was proposed as only the holder of the extension's key can.
-    fn sign(&self, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn sign(&self, change: impl FnOnce(&mut Value)) {
         self.sign_with("keys/ci/tool.pem", change);
     }
 

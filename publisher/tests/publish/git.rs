@@ -190,6 +190,62 @@ fn of_two_pushers_at_once_the_loser_starts_over() {
 }
 
 #[test]
+fn the_page_is_a_commit_of_its_own_and_only_when_it_differs() {
+    let on = OnBranch::new();
+    let commits = || git(&on.remote, &["rev-list", "--count", "pages"]);
+    let image = on.vendor.image("hello", "1.0");
+    on.vendor.run(&["add", &image]).ends(0);
+    let before = commits();
+    on.vendor
+        .run(&["site", "--dry-run"])
+        .ends(0)
+        .prints("would be written");
+    assert_eq!(commits(), before);
+    on.vendor
+        .run(&["site"])
+        .ends(0)
+        .prints("git:pages/index.html: 1 extension,");
+    assert!(on.files().contains(&"index.html".to_owned()));
+    let after = commits();
+    assert_ne!(after, before);
+    on.vendor.run(&["site"]).ends(0).prints("nothing to do");
+    assert_eq!(commits(), after);
+    on.vendor.run(&["verify", "--all"]).ends(0);
+    on.every_state_verifies();
+}
+
+#[test]
+fn a_page_that_loses_a_race_shows_what_the_winner_published() {
+    let on = OnBranch::new();
+    let other = on.colleague();
+    for round in 1..=3 {
+        let image = other.image("hello", &format!("{round}.0"));
+        let start = |mut command: Command| {
+            let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
+            command.spawn().unwrap()
+        };
+        let children = [
+            start(other.command(&["--quiet", "add", &image])),
+            start(on.vendor.command(&["--quiet", "site"])),
+        ];
+        for child in children {
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{said}");
+        }
+        on.vendor.run(&["site"]).ends(0);
+        let page = git(&on.remote, &["show", "pages:index.html"]);
+        assert!(
+            page.contains(&format!("hello_{round}.0_noarch.raw")),
+            "{page}"
+        );
+        let image = format!("images/hello_{round}.0_noarch.raw");
+        assert!(on.files().contains(&image), "{image} is lost");
+    }
+    on.vendor.run(&["verify", "--all"]).ends(0);
+}
+
+#[test]
 fn what_is_not_there_is_named() {
     let on = OnBranch::new();
     let image = on.vendor.image("hello", "1.0");

@@ -25,6 +25,8 @@ mod races;
 #[cfg(test)]
 mod release;
 #[cfg(test)]
+mod site;
+#[cfg(test)]
 mod story;
 #[cfg(test)]
 mod sums;
