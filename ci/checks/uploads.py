@@ -5,16 +5,17 @@
 The programs are in the path; the object store is where the environment says.
 """
 
+import hashlib
 import http.client
 import http.server
 import json
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.parse
 
 FOLDER = pathlib.Path(sys.argv[2])
@@ -54,8 +55,6 @@ def image(version, name="hello"):
 
 
 def fingerprint():
-    import hashlib
-
     return hashlib.sha256((VENDOR / "root.json").read_bytes()).hexdigest()
 
 
@@ -109,16 +108,11 @@ class Readers:
             sys.exit("FAILED: a reader met a state that does not verify:\n" + "\n".join(self.wrong))
 
 
-def versions(location_or_url):
-    listed = json.loads(must("--json", "--base", location_or_url, "status").stdout)
-    return json.dumps(listed)
-
-
-def settle(file, version, base):
+def settle(file, version):
     """The next run completes what was left, and what is published is whole."""
     must("add", "--zstd-level", "1", file)
     must("verify", "--all")
-    if f'"{version}"' not in versions(base):
+    if f'"{version}"' not in must("--json", "status").stdout:
         sys.exit(f"FAILED: {version} is not there after the next run")
 
 
@@ -134,13 +128,12 @@ CALLS = "renameat,renameat2,linkat,unlinkat,fsync,fdatasync"
 
 
 def directory():
-    server = subprocess.Popen(
-        [str(pathlib.Path(__file__).parent.parent / "lib/http-server"), str(FOLDER), str(FOLDER / "url")],
-        stderr=subprocess.DEVNULL,
-    ) if FOLDER.mkdir(parents=True) is None else None
+    FOLDER.mkdir(parents=True)
+    program = pathlib.Path(__file__).parent.parent / "lib/http-server"
+    server = subprocess.Popen([str(program), str(FOLDER), str(FOLDER / "url")], stderr=subprocess.DEVNULL)
     try:
         while not (FOLDER / "url").exists():
-            pass
+            time.sleep(0.01)
         url = (FOLDER / "url").read_text().strip() + "/vendor/public"
         begin("public", url)
         kills = 0
@@ -153,7 +146,7 @@ def directory():
                            "sysext-publish", "--quiet", "add", "--zstd-level", "1", file]
                 environment = os.environ | {"XDG_STATE_HOME": str(FOLDER / "state")}
                 ended = subprocess.run(command, cwd=VENDOR, env=environment, capture_output=True, timeout=120)
-                settle(file, version, "public")
+                settle(file, version)
                 readers.judge()
                 if ended.returncode == 0:
                     break
@@ -260,7 +253,7 @@ def bucket():
                 code = proxy.publisher.wait(timeout=120)
                 if code not in (0, -signal.SIGKILL):
                     sys.exit(f"FAILED: ended with {code}: {proxy.publisher.stderr.read()}")
-                settle(file, version, f"s3://uploads/killed?lease={LEASE}")
+                settle(file, version)
                 readers.judge()
                 if code == 0:
                     break
@@ -288,30 +281,21 @@ def crowd():
             for process in running:
                 if process.wait(timeout=120) != 0:
                     sys.exit(f"FAILED: {process.stderr.read()}")
-        there = versions(url)
-        lost = [f"{race + 2}.{one}" for race in range(RACES) for one in (1, 2)
-                if not pathlib.Path(VENDOR / f"hello_{race + 2}.{one}_noarch.raw").exists()]
-        if lost:
-            sys.exit(f"FAILED: lost {lost}")
     readers.judge()
-    must("verify", "--all")
-    verified = must("verify", "--all", "--json").stdout
-    images = count_images(verified)
+    images = verified_images()
     if images != 1 + 2 * RACES:
-        sys.exit(f"FAILED: {images} images are there, {1 + 2 * RACES} were published: {there}")
+        sys.exit(f"FAILED: {images} images are there, {1 + 2 * RACES} were published")
     say(f"crowd: {RACES} times two publishers at once, nothing lost; {readers.looks} looks")
     thousand()
 
 
-def count_images(verified):
-    return json.loads(verified)["images"]
+def verified_images():
+    return json.loads(must("--json", "verify", "--all").stdout)["images_checked"]
 
 
 def thousand():
     folder = VENDOR / "many"
     folder.mkdir()
-    base = (VENDOR / image("900.0")).read_bytes()
-    del base
     for number in range(THOUSAND):
         file = image(f"1000.{number}")
         (VENDOR / file).rename(folder / file)
@@ -322,11 +306,14 @@ def thousand():
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    began = time.monotonic()
     must("sync", "--zstd-level", "1", "many")
-    images = count_images(must("--json", "verify", "--all").stdout)
+    seconds = time.monotonic() - began
+    images = verified_images()
     if images != 1 + 2 * RACES + THOUSAND:
         sys.exit(f"FAILED: {images} images are there")
-    say(f"crowd: {THOUSAND} images in a run that was killed and the one after it; all {images} verify")
+    say(f"crowd: {THOUSAND} images in a run that was killed and the one after it, which took {seconds:.0f} s; "
+        f"all {images} verify")
 
 
 def main():
