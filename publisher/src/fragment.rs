@@ -65,16 +65,17 @@ pub struct Fragment(Map<String, Value>);
 pub struct Written {
     /// The fragment.
     pub path: PathBuf,
-    /// The file with its digest, where one was asked for.
+    /// The file with the fragment's digest, where one was asked for.
     pub sha256_path: Option<PathBuf>,
     /// Whether anything of it is new.
     pub changed: bool,
 }
 
-/// Whether the digest of a fragment is written beside it.
+/// Whether digests are written beside a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Companion {
-    /// `IMAGE.json.sha256`, as sha256sum writes it: what a build service makes its SHA256SUMS of.
+    /// `IMAGE.json.sha256` as sha256sum writes it, and `IMAGE.sha256` where a build has not made one: what a build service
+    /// makes its SHA256SUMS of.
     Sha256,
     /// None.
     None,
@@ -156,11 +157,17 @@ impl Fragment {
         }
         let mut sha256_path = None;
         if companion == Companion::Sha256 {
-            let line = format!("{}  {name}\n", Sha256Digest::of(text.as_bytes()));
-            let name = format!("{name}.sha256");
-            sha256_path = Some(directory.path_of(&name)?);
-            if directory.read(&name, MAX_BYTES)?.as_deref() != Some(line.as_bytes()) {
-                directory.write(&name, line.as_bytes(), MODE)?;
+            let line = sum(Sha256Digest::of(text.as_bytes()), &name);
+            let companion = format!("{name}.sha256");
+            sha256_path = Some(directory.path_of(&companion)?);
+            if directory.read(&companion, MAX_BYTES)?.as_deref() != Some(line.as_bytes()) {
+                directory.write(&companion, line.as_bytes(), MODE)?;
+                changed = true;
+            }
+            let image = name.strip_suffix(".json").unwrap_or(&name);
+            let companion = format!("{image}.sha256");
+            if let (Some(sha256), None) = (self.sha256(), directory.kind(&companion)?) {
+                directory.write(&companion, sum(sha256, image).as_bytes(), MODE)?;
                 changed = true;
             }
         }
@@ -206,6 +213,11 @@ impl Fragment {
     pub fn sha256(&self) -> Option<Sha256Digest> {
         self.0.get("sha256")?.as_str()?.parse().ok()
     }
+}
+
+/// A line of sha256sum.
+fn sum(sha256: Sha256Digest, name: &str) -> String {
+    format!("{sha256}  {name}\n")
 }
 
 /// The directory of an image, and the name of its fragment.

@@ -37,7 +37,7 @@ pub struct Args {
     /// The directory to write to [default: that of each image]
     #[arg(long, short, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Write IMAGE.json.sha256 too, as sha256sum would: build services list what has one
+    /// Write IMAGE.json.sha256 too, as sha256sum would, and IMAGE.sha256 where it is missing: build services list what has one
     #[arg(long)]
     sha256: bool,
     /// Leave out images that are no system extensions, such as disks of whole systems

@@ -86,9 +86,9 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
     let (now, ui) = (context.now(), context.ui);
     let mut log = Log::open(args.log.as_deref(), &args.repository, now, ui);
     log.line(&format!(
-        "{} of {} changed, says OBS",
-        args.changed.len(),
-        args.directory.display()
+        "called for {}; OBS names {} changed files",
+        args.directory.display(),
+        args.changed.len()
     ));
     let result = publish(context, args, &mut log);
     match &result {

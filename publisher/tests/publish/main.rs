@@ -19,6 +19,8 @@ mod hosts;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod obs;
+#[cfg(test)]
 mod proposals;
 #[cfg(test)]
 mod races;
