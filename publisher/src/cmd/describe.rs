@@ -12,7 +12,7 @@ use sysext_image::Image;
 use crate::arrival::{self, Identity};
 use crate::candidate::{self, Candidate, Overrides};
 use crate::context::{Context, Outcome, Verdict};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::fragment::{Companion, Fragment};
 use crate::lint::{self, Finding, Severity};
 
@@ -109,14 +109,13 @@ fn describe(
     let findings = lint::check(&candidate, &mut image, &args.channels);
     for finding in &findings {
         let text = format!("{}: {} ({})", path.display(), finding.message, finding.rule);
-        let fix = format!("    fix: {}", finding.fix);
         match finding.severity {
-            Severity::Error => context
-                .ui
-                .warn(format_args!("{text}; it can not be published")),
-            Severity::Warning => context.ui.warn(text),
+            Severity::Error => {
+                let failure = Failure::new(Kind::Failed, text).hint(finding.fix.clone());
+                context.ui.fail_softly(&failure);
+            }
+            Severity::Warning => context.ui.warn(format_args!("{text}; {}", finding.fix)),
         }
-        context.ui.say(fix);
     }
     let fragment = Fragment::new(&candidate, sha256, &findings).with_provenance_of(there.as_ref());
     let companion = if args.sha256 {

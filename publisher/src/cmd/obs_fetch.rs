@@ -6,7 +6,7 @@
 //!   published at any time.
 //! - What is listed and not there, or has other bytes, is still on its way through mirrors: the rest is taken, and the run
 //!   ends with exit code 5.
-//! - Nothing is removed from the folder.
+//! - Nothing is removed from the folder but what the list has with other bytes.
 
 use std::path::{Path, PathBuf};
 
@@ -73,12 +73,16 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
     let mut images = Vec::new();
     for (image, listed) in list.files.iter().filter(|(name, _)| is_image(name)) {
         let fragment = format!("{image}.json");
-        let has_fragment = match list.files.get(&fragment) {
-            Some(listed) => fetch.one(&fragment, listed)?,
-            None if args.require_fragments => continue,
+        let described = list.files.get(&fragment);
+        if described.is_none() && args.require_fragments {
+            continue;
+        }
+        let has_image = fetch.has(image, listed)?;
+        let has_fragment = match described {
+            Some(listed) => fetch.has(&fragment, listed)? || fetch.one(&fragment, listed)?,
             None => true,
         };
-        if has_fragment && fetch.one(image, listed)? {
+        if has_fragment && (has_image || fetch.one(image, listed)?) {
             images.push(image.clone());
         }
     }
@@ -112,7 +116,23 @@ struct Fetch<'a> {
 }
 
 impl Fetch<'_> {
-    /// Has a file in the folder, with the listed bytes; the answer is whether it is there.
+    /// Whether a file is in the folder with the listed bytes. An image with others is of an earlier state, and goes before
+    /// the fragment of the new one comes.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn has(&self, name: &str, listed: &Listed) -> Result<bool, Failure> {
+        let Listed::Once(sha256) = listed else {
+            return Ok(false);
+        };
+        let has = Repository::has(name, *sha256, &self.directory)?;
+        if !has && is_image(name) && !self.context.globals.dry_run {
+            self.directory.remove(name)?;
+        }
+        Ok(has)
+    }
+
+    /// Fetches a file; the answer is whether it is there now.
     ///
     /// # Errors
     /// When the server or the disk fails.
@@ -134,7 +154,6 @@ impl Fetch<'_> {
             return Ok(true);
         }
         match self.repository.fetch(name, sha256, &self.directory)? {
-            Fetched::AlreadyThere => Ok(true),
             Fetched::Now => {
                 self.context.ui.say(format_args!("{name}: fetched"));
                 self.fetched.push(name.to_owned());

@@ -222,6 +222,7 @@ impl Hook<'_> {
                 Fate::Refused(failure) => {
                     let problem = Problem::new(&args.repository, &name, &failure, context.now());
                     log.line(&format!("refused: {}", problem.line()));
+                    let failure = failure.during(format!("{name} is not published"));
                     context.ui.fail_softly(&failure);
                     problems.push(problem);
                 }

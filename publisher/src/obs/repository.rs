@@ -88,9 +88,7 @@ pub struct SignedList {
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetched {
-    /// The folder had it.
-    AlreadyThere,
-    /// It is new, or in the place of other bytes.
+    /// It is in the folder.
     Now,
     /// The repository has none of that name.
     Missing,
@@ -185,7 +183,22 @@ impl Repository {
         }
     }
 
-    /// Has a file of the repository in `directory`, with these bytes.
+    /// Whether a file in `directory` has these bytes.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn has(name: &str, sha256: Sha256Digest, directory: &Dir) -> Result<bool, RepositoryError> {
+        let failed = |source| RepositoryError::Stream {
+            name: name.to_owned(),
+            source,
+        };
+        let Some(file) = directory.open_file(name)? else {
+            return Ok(false);
+        };
+        Ok(copy(file, |_| Ok(())).map_err(failed)? == sha256)
+    }
+
+    /// Brings a file of the repository into `directory`.
     ///
     /// # Errors
     /// When the server or the disk fails.
@@ -199,11 +212,6 @@ impl Repository {
             name: name.to_owned(),
             source,
         };
-        if let Some(file) = directory.open_file(name)?
-            && copy(file, |_| Ok(())).map_err(failed)? == sha256
-        {
-            return Ok(Fetched::AlreadyThere);
-        }
         let Some(body) = self.folder.open(&url_component(name))? else {
             return Ok(Fetched::Missing);
         };
