@@ -31,24 +31,24 @@ const MODE: u32 = 0o644;
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
     /// The URL is none that is fetched from.
-    #[error("{0} is not fetched from: https:// is needed")]
-    NotHttps(Url),
+    #[error("{0} is not fetched from: https:// is needed, without a user name")]
+    NotHttps(String),
     /// The list, or its signature, is not there.
     #[error("{url} has no {file}")]
     Missing {
         /// The repository.
-        url: Url,
+        url: String,
         /// What is missing.
         file: &'static str,
     },
     /// The list is replaced again and again.
     #[error("{0} is being published: SHA256SUMS and its signature do not stay the same")]
-    Changing(Url),
+    Changing(String),
     /// The list can not be used.
     #[error("SHA256SUMS of {url}: {reason}")]
     List {
         /// The repository.
-        url: Url,
+        url: String,
         /// Why.
         reason: String,
     },
@@ -56,7 +56,7 @@ pub enum RepositoryError {
     #[error("{url} is not believed")]
     Signature {
         /// The repository.
-        url: Url,
+        url: String,
         /// Why.
         source: SignatureError,
     },
@@ -99,7 +99,7 @@ pub enum Fetched {
 /// A published repository.
 #[derive(Debug)]
 pub struct Repository {
-    url: Url,
+    url: String,
     folder: WebFolder,
 }
 
@@ -115,11 +115,22 @@ impl Repository {
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
-        if !(url.scheme() == "https" || url.scheme() == "http" && is_here) {
-            return Err(RepositoryError::NotHttps(url));
+        let is_private = url.scheme() == "https" || url.scheme() == "http" && is_here;
+        // What is in a URL is in every message and every log.
+        let is_anonymous = url.username().is_empty() && url.password().is_none();
+        if !(is_private && is_anonymous) {
+            let mut shown = url;
+            // It fails where there can be none.
+            let _ = shown
+                .set_username("")
+                .and_then(|()| shown.set_password(None));
+            return Err(RepositoryError::NotHttps(shown.into()));
         }
         let folder = WebFolder::new(url.clone())?;
-        Ok(Self { url, folder })
+        Ok(Self {
+            url: url.into(),
+            folder,
+        })
     }
 
     /// The list, with a good signature of a key in `keyring`; files for gpgv are made beneath `directory`.

@@ -21,6 +21,8 @@ mod keys;
 #[cfg(test)]
 mod obs;
 #[cfg(test)]
+mod obs_fetch;
+#[cfg(test)]
 mod proposals;
 #[cfg(test)]
 mod races;
