@@ -133,7 +133,7 @@ pub fn read_undescribed(
 }
 
 /// Whether a file is a system extension: an image that holds an extension-release. Disk images of whole systems are none,
-/// and neither are file systems that systemd-sysext does not merge.
+/// and neither are file systems that systemd-sysext does not merge, and images that are too big to be read as one.
 ///
 /// # Errors
 /// When it can not be opened, or is an image that is damaged.
@@ -156,7 +156,9 @@ pub fn is_extension(path: &Path) -> Result<bool, CandidateError> {
             | InspectError::Encrypted
             | InspectError::NoUsablePartition { .. }
             | InspectError::SeveralPartitions { .. }
-            | InspectError::SeveralArchitectures { .. },
+            | InspectError::SeveralArchitectures { .. }
+            | InspectError::TooManyEntries { .. }
+            | InspectError::TooMuchMetadata { .. },
         ) => Ok(false),
         Err(source) => Err(CandidateError::Image {
             path: path.to_owned(),

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::add::Words;
 use super::sync;
-use crate::candidate;
+use crate::candidate::{self, Overrides};
 use crate::context::{Context, Outcome, Verdict};
 use crate::failure::{Failure, Kind};
 use crate::intake::{Intake, Request};
@@ -140,17 +140,12 @@ impl Hook<'_> {
     /// When it is nothing about this image.
     fn consider(&mut self, image: &Path, attempt: &mut Attempt<'_, '_>) -> Result<(), Failure> {
         // OBS publishes the next state at any time.
-        if !image.exists() || self.intake.is_known_to_be_published(image, attempt)? {
+        if !image.exists() {
             return Ok(());
         }
-        let fate = match self.examine(image) {
-            Ok(None) => match self.intake.take(image, attempt) {
-                Ok(()) => None,
-                Err(failure) if is_of_the_image(&failure) => Some(self.judged(image, failure)),
-                Err(failure) => return Err(failure),
-            },
-            Ok(Some(fate)) => Some(fate),
-            Err(failure) => Some(self.judged(image, failure)),
+        let fate = match self.fate(image, attempt) {
+            Err(failure) if is_of_the_image(&failure) => Some(self.judged(image, failure)),
+            result => result?,
         };
         match fate {
             // One that vanished meanwhile is no problem of anybody.
@@ -161,7 +156,29 @@ impl Hook<'_> {
         Ok(())
     }
 
-    /// Looks at an image and at the files about it; what is wrong and may yet become right is an error, too.
+    /// What becomes of an image; `None` where it is published, or will be with this run.
+    ///
+    /// # Errors
+    /// When it is not clear yet, or the catalog or its host fails.
+    fn fate(
+        &mut self,
+        image: &Path,
+        attempt: &mut Attempt<'_, '_>,
+    ) -> Result<Option<Fate>, Failure> {
+        if self.intake.is_known_to_be_published(image, attempt)? {
+            return Ok(None);
+        }
+        let fate = self.examine(image)?;
+        if fate.is_none() {
+            self.intake.take(image, attempt)?;
+        }
+        Ok(fate)
+    }
+
+    /// Looks at an image and at the files about it.
+    ///
+    /// # Errors
+    /// When something is wrong that may yet become right.
     fn examine(&mut self, image: &Path) -> Result<Option<Fate>, Failure> {
         if !candidate::is_extension(image)? {
             return Ok(Some(Fate::LeftOut));
@@ -178,7 +195,8 @@ impl Hook<'_> {
                 .hint("where two packages make files of one name, OBS keeps one of each: give them different names");
             return Err(failure);
         }
-        // What the lint says of it does not change by waiting.
+        candidate::read(image, &Overrides::default())?;
+        // It is one image with its files; what the lint says of it does not change by waiting.
         Ok(self.intake.look(image).err().map(Fate::Refused))
     }
 
@@ -245,19 +263,29 @@ impl Hook<'_> {
     }
 }
 
-/// Whether another image may still be published after this failure.
+/// Whether images of other extensions may still be published after this failure. That the catalog itself can not be
+/// verified is found before the first image; here it is the index of one extension.
 fn is_of_the_image(failure: &Failure) -> bool {
-    matches!(failure.kind, Kind::Failed | Kind::Conflict | Kind::Usage)
+    matches!(
+        failure.kind,
+        Kind::Failed | Kind::Conflict | Kind::Usage | Kind::Unverified
+    )
 }
 
 fn keep(context: &Context, session: &Session, repository: &str, problems: &[Problem]) {
-    let Some(directory) = session.memory_directory() else {
-        return;
-    };
-    if let Err(error) = record::replace(directory, repository, problems.to_vec()) {
+    let forgotten = |why: &dyn std::fmt::Display| {
         context.ui.warn(format_args!(
-            "`status` will not know what was refused: {error}"
+            "`status` will not know what was refused: {why}"
         ));
+    };
+    match session.memory_directory() {
+        Some(directory) => {
+            if let Err(error) = record::replace(directory, repository, problems.to_vec()) {
+                forgotten(&error);
+            }
+        }
+        None if problems.is_empty() => {}
+        None => forgotten(&"neither XDG_STATE_HOME nor HOME says where to keep it"),
     }
 }
 

@@ -112,7 +112,12 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         document.proposals.push(proposed);
     }
     if let Some(directory) = session.memory_directory() {
-        document.problems = record::problems(directory)?;
+        document.problems = record::problems(directory).unwrap_or_else(|error| {
+            context
+                .ui
+                .warn(format_args!("what was refused here is not known: {error}"));
+            Vec::new()
+        });
     }
     let verdict = if document.expiring.is_empty() && document.problems.is_empty() {
         Verdict::Good

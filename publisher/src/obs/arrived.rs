@@ -93,8 +93,8 @@ pub fn check(image: &Path, sha256: Sha256Digest, fragments: Fragments) -> Result
     }
 }
 
-/// Whether an image, or a file that speaks about it, changed so recently that it may still be coming in. The time counts at
-/// which the name appeared, too.
+/// Whether an image, or a file that speaks about it, changed so recently that it may still be coming in. The kernel's own
+/// time of the change counts, which nobody sets, and which is later when a name appeared later.
 #[must_use]
 pub fn is_young(image: &Path, now: UtcTime, patience: Duration) -> bool {
     let fragment = beside(image, "json");
@@ -104,7 +104,7 @@ pub fn is_young(image: &Path, now: UtcTime, patience: Duration) -> bool {
         .chain(&companions)
         .filter_map(|path| std::fs::metadata(path).ok())
         .any(|about: Metadata| {
-            let changed = UtcTime::from_unix(about.ctime().max(about.mtime()));
+            let changed = UtcTime::from_unix(about.ctime());
             changed.plus(patience) > now
         })
 }

@@ -540,3 +540,49 @@ fn a_dry_run_takes_nothing_and_records_nothing() {
     assert!(obs.vendor.published() == before);
     assert!(obs.problems().is_empty());
 }
+
+#[test]
+fn a_fragment_that_may_still_come_is_waited_for_where_the_file_name_says_no_version() {
+    let obs = Obs::new();
+    obs.build("hello", "1.0");
+    let image = obs
+        .vendor
+        .image_of(&ImageSpec::new("hello"), "repo/hello.raw");
+    obs.hook_with(&[]).ends(5).says(&["no version is known"]);
+    assert!(obs.problems().is_empty());
+    obs.vendor
+        .run(&["describe", "--version", "2.0", &image])
+        .ends(0);
+    obs.hook_with(&[]).ends(0);
+    assert_eq!(obs.vendor.images("hello").len(), 2);
+}
+
+#[test]
+fn an_extension_whose_key_was_revoked_stops_no_other() {
+    let obs = Obs::new();
+    obs.vendor
+        .run(&["extension", "add", "tool", "--own-key", "--unencrypted"])
+        .ends(0);
+    obs.build("tool", "1.0");
+    obs.hook().ends(0);
+    obs.vendor
+        .run(&["key", "generate", "--unencrypted", "keys/ci/tool-2.pem"])
+        .ends(0);
+    let replace = [
+        "key",
+        "replace",
+        "--for",
+        "tool",
+        "--key",
+        "file:keys/ci/tool-2.pem",
+        "--revoke",
+    ];
+    obs.vendor.run(&replace).ends(0);
+    obs.build("tool", "1.1");
+    obs.build("hello", "1.0");
+    obs.hook_with(&[])
+        .ends(0)
+        .says(&["tool_1.1_noarch.raw", "--anew"]);
+    assert_eq!(obs.vendor.images("hello"), ["hello_1.0_noarch.raw"]);
+    assert_eq!(obs.problems().len(), 2);
+}
