@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The frame of a drill: a vendor, a web server, a host in a folder, and a procedure of publisher/RECOVERY.md run as it
-# stands there.
+# The frame of a drill: a vendor, a web server, a host in a folder, and a procedure of publisher/RECOVERY.md, or of the page
+# that PROCEDURES names, run as it stands there.
 #
 #   source "$(dirname "$0")/../lib/drill.sh"
 #   … set up, break something …
@@ -101,7 +101,9 @@ later() {
     )
 }
 
-# The commands that RECOVERY.md prints below a heading.
+PROCEDURES=${PROCEDURES:-publisher/RECOVERY.md}
+
+# The commands that the page prints below a heading.
 commands_of() {
     awk -v heading="## $1" '
         $0 == heading { found = 1; next }
@@ -109,7 +111,7 @@ commands_of() {
         found && /^```sh$/ { inside = 1; next }
         found && inside && /^```$/ { exit }
         found && inside
-    ' "$REPO/publisher/RECOVERY.md"
+    ' "$REPO/$PROCEDURES"
 }
 
 # procedure HEADING [VARIABLE=VALUE…]: runs them in the vendor's folder, one after the other, until one fails.
@@ -117,7 +119,7 @@ procedure() {
     local heading=$1 commands
     shift
     commands=$(commands_of "$heading")
-    [[ -n $commands ]] || fail "publisher/RECOVERY.md has no procedure \"$heading\""
+    [[ -n $commands ]] || fail "$PROCEDURES has no procedure \"$heading\""
     say "procedure: $heading"
     (cd "$WORK/acme" && env "$@" bash -euxc "$commands") || fail "the procedure \"$heading\" ended with $?"
 }

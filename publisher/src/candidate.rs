@@ -17,12 +17,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use sysext_formats::catalog::{self, Architecture};
+use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{ExtensionName, FileName};
 use sysext_formats::os::Fields;
 use sysext_formats::version::Version;
-use sysext_image::{Image, ImageFacts, Limits};
+use sysext_image::{Image, ImageFacts, InspectError, Limits};
 
-use self::beside::Said;
+use self::beside::{Author, Said};
 pub use self::error::CandidateError;
 use self::sources::Sources;
 pub(crate) use self::sources::programs;
@@ -51,8 +52,38 @@ pub struct Candidate {
     pub extension_release: Fields,
     /// Its length in bytes.
     pub length: u64,
+    /// The digest that a file beside it promises.
+    pub promise: Option<Promise>,
     /// Where name, version and architecture were found: what, and in which words to say where.
     pub provenance: Vec<(&'static str, String)>,
+}
+
+/// A digest that a file beside an image promises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise {
+    /// The digest.
+    pub sha256: Sha256Digest,
+    /// The file.
+    pub origin: String,
+}
+
+impl Candidate {
+    /// Holds the promised digest against the image's own: what is said about other bytes is not said about these.
+    ///
+    /// # Errors
+    /// When they differ.
+    pub fn keeps_promise(&self, sha256: Sha256Digest) -> Result<(), CandidateError> {
+        match &self.promise {
+            Some(promise) if promise.sha256 != sha256 => Err(CandidateError::Disagree {
+                path: self.path.clone(),
+                what: "the sha256",
+                said: promise.sha256.to_string(),
+                origin: promise.origin.clone(),
+                image: sha256.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What somebody typed, which counts more than what is found.
@@ -85,6 +116,55 @@ pub fn read_image(
 ) -> Result<(Candidate, Image<File>), CandidateError> {
     let file = open(path)?;
     examine(path, file, beside::read(path)?, overrides)
+}
+
+/// As [`read_image`], as if no fragment of ours lay beside it.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_undescribed(
+    path: &Path,
+    overrides: &Overrides,
+) -> Result<(Candidate, Image<File>), CandidateError> {
+    let file = open(path)?;
+    let mut beside = beside::read(path)?;
+    beside.retain(|said| said.author != Author::Fragment);
+    examine(path, file, beside, overrides)
+}
+
+/// Whether a file is a system extension: an image that holds an extension-release. Disk images of whole systems are none,
+/// and neither are file systems that systemd-sysext does not merge, and images that are too big to be read as one.
+///
+/// # Errors
+/// When it can not be opened, or is an image that is damaged.
+pub fn is_extension(path: &Path) -> Result<bool, CandidateError> {
+    let file = open(path)?;
+    let metadata = file.metadata().map_err(|source| CandidateError::Open {
+        path: path.to_owned(),
+        source,
+    })?;
+    if !metadata.is_file() {
+        return Err(CandidateError::NotAFile(path.to_owned()));
+    }
+    let facts = Image::open(file, metadata.len(), Limits::default()).and_then(|mut it| it.facts());
+    match facts {
+        Ok(facts) => Ok(!facts.extension_releases.is_empty()),
+        Err(
+            InspectError::NotAnImage { .. }
+            | InspectError::UnsupportedCompression { .. }
+            | InspectError::UnsupportedFeature { .. }
+            | InspectError::Encrypted
+            | InspectError::NoUsablePartition { .. }
+            | InspectError::SeveralPartitions { .. }
+            | InspectError::SeveralArchitectures { .. }
+            | InspectError::TooManyEntries { .. }
+            | InspectError::TooMuchMetadata { .. },
+        ) => Ok(false),
+        Err(source) => Err(CandidateError::Image {
+            path: path.to_owned(),
+            source,
+        }),
+    }
 }
 
 /// As [`read_image`], of an open file that will get the name `path`: what lies beside that name is not its own.
@@ -136,6 +216,7 @@ fn examine(
     let facts = image.facts().map_err(refused)?;
     let mut sources = Sources::new(path, overrides, beside);
     sources.check_length(length)?;
+    let promise = sources.promise()?;
     let extension = sources.extension()?;
     let release = release_of(path, &facts, &extension)?;
     let architecture = sources.architecture(&release, &extension, &mut image)?;
@@ -157,6 +238,7 @@ fn examine(
         facts,
         extension_release: release,
         length,
+        promise,
         provenance: sources.provenance,
     };
     Ok((candidate, image))

@@ -72,6 +72,8 @@ pub enum Command {
     Site(cmd::site::Args),
     /// Make an image from a folder, or from plain programs
     Pack(cmd::pack::Args),
+    /// Write down what images are, where they are built, for a later add or sync
+    Describe(cmd::describe::Args),
     /// Show what an image says about itself
     Inspect(cmd::inspect::Args),
     /// Say what in an image would hurt hosts
@@ -80,6 +82,10 @@ pub enum Command {
     Status(cmd::status::Args),
     /// Check a catalog as a host would, every image and transport
     Verify(cmd::verify::Args),
+    /// Publish what an Open Build Service has published: its publishedhook
+    ObsHook(cmd::obs_hook::Args),
+    /// Fetch images from a repository that an Open Build Service has published and signed
+    ObsFetch(cmd::obs_fetch::Args),
     /// Serve a catalog from a directory, to try it
     Serve(cmd::serve::Args),
     /// Print completions for a shell

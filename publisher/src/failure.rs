@@ -7,13 +7,14 @@
 //! hint: the next step
 //! ```
 
+mod obs;
 mod signing;
 
 use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sysext_formats::plain::indented;
 use sysext_formats::trust::TrustError;
 use sysext_formats::workflow::RefreshError;
@@ -30,7 +31,7 @@ use crate::sums::SumsError;
 use crate::upload::UploadError;
 
 /// What kind of failure it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Anything that is nothing of the below.
@@ -301,6 +302,7 @@ impl From<ArrivalError> for Failure {
             ArrivalError::Location(error) => error.into(),
             ArrivalError::Changed(_) => Self::of(Kind::Failed, &error)
                 .hint("wait until whoever writes it is done; nothing was published"),
+            error @ ArrivalError::Write { .. } => Self::of(Kind::Host, &error),
             error => Self::of(Kind::Failed, &error),
         }
     }
@@ -341,6 +343,11 @@ impl From<UploadError> for Failure {
 
 impl From<CandidateError> for Failure {
     fn from(error: CandidateError) -> Self {
-        Self::of(Kind::Failed, &error)
+        let failure = Self::of(Kind::Failed, &error);
+        match error {
+            CandidateError::Disagree { .. } => failure
+                .hint("correct or remove what contradicts the image; `sysext-publish describe` makes its IMAGE.json anew"),
+            _ => failure,
+        }
     }
 }

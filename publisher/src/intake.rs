@@ -128,14 +128,18 @@ impl<'a> Intake<'a> {
                 Ok(Standing::New) => {
                     return self.add(path, identity, &candidate, (file, version), attempt);
                 }
-                Ok(Standing::Named(there)) => match self.digest(path, identity)? {
-                    offered if offered == there => return Ok(()),
-                    offered => DraftError::OtherBytes {
+                Ok(Standing::Named(there)) => {
+                    let offered = self.digest(path, identity)?;
+                    candidate.keeps_promise(offered)?;
+                    if offered == there {
+                        return Ok(());
+                    }
+                    DraftError::OtherBytes {
                         file,
                         published: there,
                         offered,
-                    },
-                },
+                    }
+                }
                 Err(error) => error,
             };
             if !(self.request.revision && conflict.is_conflict()) {
@@ -150,6 +154,23 @@ impl<'a> Intake<'a> {
                 candidate.file_name
             ),
         ))
+    }
+
+    /// Reads and lints an image, which changes nothing yet.
+    ///
+    /// # Errors
+    /// When it is no image that may be published.
+    pub fn look(&mut self, path: &Path) -> Result<Candidate, Failure> {
+        self.prepare(path).map(|prepared| prepared.candidate)
+    }
+
+    /// The digest of a local file, known or new.
+    ///
+    /// # Errors
+    /// When it can not be read, or changes meanwhile.
+    pub fn digest_of(&mut self, path: &Path) -> Result<Sha256Digest, Failure> {
+        let identity = Identity::at(path)?;
+        self.digest(path, identity)
     }
 
     /// Keeps what was learnt about local files.
@@ -224,6 +245,7 @@ impl<'a> Intake<'a> {
                 None => (self.digest(path, identity)?, Vec::new()),
             }
         };
+        candidate.keeps_promise(sha256)?;
         let image = Image {
             file,
             length: identity.length,

@@ -4,7 +4,7 @@
 //! `Candidate → Arrival → Draft → SignedDraft → StagedTree → Publishable`.
 //!
 //! - [`candidate`] says what an image file is, [`lint`] what would hurt, [`arrival`] brings its bytes to the host, [`intake`]
-//!   does all three.
+//!   does all three. [`fragment`] is what is known of an image where it was built.
 //! - [`published`] is the catalog as it is, verified; [`draft`] the catalog as it shall be, decided without I/O.
 //! - [`signer`] knows where keys are. [`staged`] holds what would be uploaded, [`selfcheck`] looks at it as a client does,
 //!   and only what passes there can be given to [`upload`].
@@ -13,6 +13,7 @@
 //!   says whether bytes are the promised ones.
 //! - [`sums`] and [`transfer`] are for systemd-sysupdate, [`site`] is the page for people.
 //! - [`session`] is a configured catalog; [`reconcile`] drives the path once, and again when somebody else was faster.
+//! - [`obs`] knows the Open Build Service, for its hooks and for repositories that it has published.
 //! - [`cmd`] has one file per subcommand. [`failure`] maps errors to hints and exit codes, [`ui`] talks.
 
 pub mod arrival;
@@ -24,11 +25,13 @@ pub mod content;
 pub mod context;
 pub mod draft;
 pub mod failure;
+pub mod fragment;
 pub mod intake;
 pub mod known_files;
 pub mod lint;
 pub mod location;
 pub mod memory;
+pub mod obs;
 pub mod pack;
 pub mod proposal;
 pub mod published;

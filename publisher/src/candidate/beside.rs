@@ -1,7 +1,8 @@
 //! What lies beside an image and speaks about it: our own `IMAGE.json`, and the manifest of mkosi.
 //!
-//! - `FILE.raw.json` is a fragment that `describe` made (`"schema"`), or a manifest of mkosi (`"manifest_version"`), told
-//!   apart by that member. Other JSON of that name (a list of materials, say) is somebody else's and is left alone.
+//! - `FILE.raw.json` is a fragment that `describe` made (`"schema"`), a manifest of mkosi (`"manifest_version"`), or both in
+//!   one, told apart by those members. Other JSON of that name (a list of materials, say) is somebody else's and is left
+//!   alone.
 //! - `FILE.manifest` and `FILE.manifest.gz` are mkosi's, with and without the `.raw`.
 //! - Everything is bounded before it is parsed, decompressed data too.
 
@@ -13,12 +14,10 @@ use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 
 use super::CandidateError;
+use crate::fragment::SCHEMA;
 
 /// Bytes of one such file; a manifest lists every package.
 const MAX_FILE: u64 = 16 << 20;
-
-/// The schema of fragments.
-const SCHEMA: u64 = 1;
 
 /// What a file beside an image says.
 #[derive(Debug, Clone)]
@@ -29,6 +28,18 @@ pub(super) struct Said {
     pub(super) version: Option<String>,
     pub(super) architecture: Option<String>,
     pub(super) length: Option<u64>,
+    pub(super) sha256: Option<String>,
+    /// Who wrote it.
+    pub(super) author: Author,
+}
+
+/// Who wrote a file beside an image; the more believed first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Author {
+    /// `describe` or `pack`.
+    Fragment,
+    /// mkosi.
+    Manifest,
 }
 
 /// All that is said beside the image, the most trusted first.
@@ -57,44 +68,48 @@ pub(super) fn read(image: &Path) -> Result<Vec<Said>, CandidateError> {
         said.extend(understand(&path, &value).map_err(failed)?);
     }
     // A fragment of ours says more than a manifest, wherever each was found.
-    said.sort_by_key(|(rank, _)| *rank);
-    Ok(said.into_iter().map(|(_, said)| said).collect())
+    said.sort_by_key(|said| said.author);
+    Ok(said)
 }
 
-/// What it says, and how much that counts; `None` where it is about something else.
-fn understand(path: &Path, value: &Value) -> Result<Option<(u8, Said)>, String> {
+/// What it says; nothing where it is about something else.
+fn understand(path: &Path, value: &Value) -> Result<Vec<Said>, String> {
+    let mut all = Vec::new();
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
     if let Some(config) = value
         .get("manifest_version")
         .and_then(|_| value.get("config"))
     {
-        let said = Said {
+        all.push(Said {
             path: path.to_owned(),
             // mkosi's own word for an image without an id.
             name: text(config, "name").filter(|name| name != "image"),
             version: text(config, "version"),
             architecture: text(config, "architecture"),
             length: None,
-        };
-        return Ok(Some((1, said)));
+            sha256: None,
+            author: Author::Manifest,
+        });
     }
     match value.get("schema").map(Value::as_u64) {
-        None => Ok(None),
-        Some(Some(SCHEMA)) => Ok(Some((
-            0,
-            Said {
-                path: path.to_owned(),
-                name: text(value, "name"),
-                version: text(value, "version"),
-                architecture: text(value, "architecture"),
-                length: value.get("length").and_then(Value::as_u64),
-            },
-        ))),
-        Some(_) => Err(format!(
-            "its schema is {}; this version knows {SCHEMA}",
-            value.get("schema").unwrap_or(&Value::Null)
-        )),
+        None => {}
+        Some(Some(SCHEMA)) => all.push(Said {
+            path: path.to_owned(),
+            name: text(value, "name"),
+            version: text(value, "version"),
+            architecture: text(value, "architecture"),
+            length: value.get("length").and_then(Value::as_u64),
+            sha256: text(value, "sha256"),
+            author: Author::Fragment,
+        }),
+        Some(_) => {
+            return Err(format!(
+                "its schema is {}; this version knows {SCHEMA}",
+                value.get("schema").unwrap_or(&Value::Null)
+            ));
+        }
     }
+    Ok(all)
 }
 
 fn load(path: &Path) -> io::Result<Option<Vec<u8>>> {

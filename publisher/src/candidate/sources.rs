@@ -10,7 +10,7 @@ use sysext_formats::version::Version;
 use sysext_image::{EntryKind, Image, InspectError};
 
 use super::beside::Said;
-use super::{CandidateError, Overrides, file_name};
+use super::{CandidateError, Overrides, Promise, file_name};
 use crate::pack::elf::{self, Program};
 
 /// Everything but the image that speaks about an image.
@@ -73,6 +73,19 @@ impl<'a> Sources<'a> {
                 image: length.to_string(),
             }),
         }
+    }
+
+    /// The digest that a file beside the image promises: that of the image it was made for.
+    pub(super) fn promise(&self) -> Result<Option<Promise>, CandidateError> {
+        let said = self.beside.iter().find_map(|said| {
+            let origin = said.path.display().to_string();
+            said.sha256.as_ref().map(|sha256| (sha256, origin))
+        });
+        said.map(|(sha256, origin)| {
+            let sha256 = self.value(sha256, &origin)?;
+            Ok(Promise { sha256, origin })
+        })
+        .transpose()
     }
 
     pub(super) fn extension(&mut self) -> Result<ExtensionName, CandidateError> {

@@ -4,6 +4,7 @@ pub mod accept;
 pub mod add;
 pub mod completions;
 pub mod delegate;
+pub mod describe;
 pub mod export;
 pub mod extension;
 pub mod init;
@@ -12,6 +13,8 @@ pub mod join;
 pub mod key;
 pub mod lint;
 pub mod man;
+pub mod obs_fetch;
+pub mod obs_hook;
 pub mod pack;
 pub mod promote;
 pub mod propose;
@@ -49,10 +52,13 @@ pub fn run(context: &Context, command: Command) -> Outcome {
         Command::Export(command) => export::run(context, command),
         Command::Site(args) => site::run(context, &args),
         Command::Pack(args) => pack::run(context, args),
+        Command::Describe(args) => describe::run(context, args),
         Command::Inspect(args) => inspect::run(context, args),
         Command::Lint(args) => lint::run(context, args),
         Command::Status(args) => status::run(context, args),
         Command::Verify(args) => verify::run(context, args),
+        Command::ObsHook(args) => obs_hook::run(context, &args),
+        Command::ObsFetch(args) => obs_fetch::run(context, &args),
         Command::Serve(args) => serve::run(context, args),
         Command::Completions(args) => completions::run(context, &args),
         Command::Man(args) => man::run(context, &args),

@@ -1,16 +1,15 @@
 //! `pack`: an image from a folder, or from plain programs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
-use sysext_durable::Dir;
 use sysext_formats::catalog::Architecture;
 use sysext_formats::name::ExtensionName;
 use sysext_formats::version::Version;
 
-use crate::candidate::Candidate;
 use crate::context::{Context, Outcome, Verdict};
 use crate::failure::Failure;
+use crate::fragment::{Companion, Fragment};
 use crate::pack::{self, Filesystem, OsField, Packed, Request, elf};
 use crate::ui;
 
@@ -94,7 +93,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     }
     context.ui.say(said(&packed, request.dry_run));
     if !request.dry_run {
-        write_fragment(&packed.candidate)?;
+        write_fragment(&packed)?;
     }
     let path = packed.candidate.path.display();
     let document = json!({
@@ -116,30 +115,19 @@ pub fn run(context: &Context, args: Args) -> Outcome {
 }
 
 /// A `+` is a `.` in file names. Where the name loses something, `IMAGE.json` beside it says the version to `add`.
-fn write_fragment(candidate: &Candidate) -> Result<(), Failure> {
-    let (path, version) = (&candidate.path, &candidate.version);
-    let Some(file) = path.file_name().and_then(|name| name.to_str()) else {
-        return Ok(());
-    };
-    if version.as_str() == version.in_file_name() {
+fn write_fragment(packed: &Packed) -> Result<(), Failure> {
+    let Packed {
+        candidate,
+        sha256,
+        findings,
+        ..
+    } = packed;
+    if candidate.version.as_str() == candidate.version.in_file_name() {
         return Ok(());
     }
-    let fragment = json!({
-        "schema": 1,
-        "name": candidate.extension,
-        "version": version,
-        "architecture": candidate.architecture,
-        "length": candidate.length,
-    });
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let directory = Dir::open(directory.unwrap_or(Path::new(".")))?;
-    Ok(directory.write(
-        &format!("{file}.json"),
-        format!("{fragment:#}\n").as_bytes(),
-        0o644,
-    )?)
+    let fragment = Fragment::new(candidate, *sha256, findings);
+    fragment.write(&candidate.path, None, Companion::None)?;
+    Ok(())
 }
 
 fn said(packed: &Packed, dry_run: bool) -> String {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sysext_formats::catalog::ExtensionIndex;
 use sysext_formats::key::KeyId;
 use sysext_formats::name::ExtensionName;
+use sysext_formats::plain::one_line;
 use sysext_formats::role::{MetadataVersion, Role, RoleKeys};
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
@@ -15,6 +16,7 @@ use crate::config::Span;
 use crate::context::{Context, Outcome, Verdict};
 use crate::draft::DraftError;
 use crate::failure::Failure;
+use crate::obs::record::{self, Problem};
 use crate::proposal::{Source, Standing, standing};
 use crate::published::{LookUp, Published};
 use crate::session::Session;
@@ -26,7 +28,8 @@ pub struct Args {
     /// Proposals: say who must still sign what in them, and until when
     #[arg(value_name = "PROPOSAL")]
     proposals: Vec<PathBuf>,
-    /// Exit with 1 when something expires that soon, such as 30d; without, when something has expired
+    /// Exit with 1 when something expires that soon, such as 30d; without, when something has expired. Images of a build
+    /// service that were refused on this machine are exit code 1 as well
     #[arg(long, value_name = "TIME")]
     expiring_within: Option<Span>,
 }
@@ -40,6 +43,9 @@ struct Document {
     without_index: Vec<Without>,
     /// The roles that expire too soon.
     expiring: Vec<String>,
+    /// Images of build services that a person must mend.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Problem>,
     /// The proposals that were asked about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     proposals: Vec<Proposed>,
@@ -105,7 +111,15 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         let proposed = proposed(context, &session, &mut published, path)?;
         document.proposals.push(proposed);
     }
-    let verdict = if document.expiring.is_empty() {
+    if let Some(directory) = session.memory_directory() {
+        document.problems = record::problems(directory).unwrap_or_else(|error| {
+            context
+                .ui
+                .warn(format_args!("what was refused here is not known: {error}"));
+            Vec::new()
+        });
+    }
+    let verdict = if document.expiring.is_empty() && document.problems.is_empty() {
         Verdict::Good
     } else {
         Verdict::Bad
@@ -173,6 +187,7 @@ fn look(
         extensions,
         without_index: without,
         expiring,
+        problems: Vec::new(),
         proposals: Vec::new(),
     })
 }
@@ -268,6 +283,16 @@ fn text(document: &Document, within: Option<Span>) -> String {
             "\nexpired or expiring{within}: {}",
             document.expiring.join(", ")
         );
+    }
+    if !document.problems.is_empty() {
+        text.push_str("\nnot published, until somebody mends it:\n");
+    }
+    for problem in &document.problems {
+        let (from, since) = (&problem.repository, problem.since);
+        let _ = writeln!(text, "{from} {} (since {since})", one_line(&problem.line()));
+        for hint in &problem.hints {
+            let _ = writeln!(text, "    hint: {}", one_line(hint));
+        }
     }
     for proposed in &document.proposals {
         let (path, created) = (proposed.proposal.display(), proposed.created);

@@ -13,7 +13,7 @@ use crate::intake::{Intake, Request};
 use crate::session::Session;
 
 /// How images are called.
-const SUFFIXES: [&str; 4] = ["raw", "squashfs", "erofs", "img"];
+pub(super) const SUFFIXES: [&str; 4] = ["raw", "squashfs", "erofs", "img"];
 
 /// What `sync` takes.
 #[derive(Debug, clap::Args)]
@@ -64,7 +64,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
 }
 
 /// The images below `directory`, sorted by their path.
-fn images(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn images(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut images = Vec::new();
     for entry in WalkDir::new(directory).sort_by_file_name().max_depth(16) {
         let entry = entry.map_err(|error| Failure::of(Kind::Failed, &error))?;

@@ -26,18 +26,32 @@ const DOCUMENT: Duration = Duration::from_secs(120);
 /// For a whole image: 8 GiB at 2.4 MB/s.
 const IMAGE: Duration = Duration::from_secs(3600);
 
-/// A catalog behind a URL.
-pub struct Web {
+/// Files below a URL, by their path.
+pub(crate) struct WebFolder {
     base: Url,
     client: Client,
 }
+
+/// A catalog behind a URL.
+#[derive(Debug)]
+pub struct Web(WebFolder);
 
 impl Web {
     /// The catalog at `base`.
     ///
     /// # Errors
     /// When no HTTP client can be made.
-    pub fn new(mut base: Url) -> Result<Self, LocationError> {
+    pub fn new(base: Url) -> Result<Self, LocationError> {
+        WebFolder::new(base).map(Self)
+    }
+}
+
+impl WebFolder {
+    /// What is below `base`.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub(crate) fn new(mut base: Url) -> Result<Self, LocationError> {
         super::tls_provider();
         base.set_fragment(None);
         if !base.path().ends_with('/') {
@@ -58,16 +72,8 @@ impl Web {
         Ok(Self { base, client })
     }
 
-    fn url(&self, place: &Place) -> Url {
+    fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
-        let path = match place.parts() {
-            // Metadata names come percent-encoded already.
-            (Some(folder), name) if matches!(place, Place::Metadata(_)) => {
-                format!("{folder}/{name}")
-            }
-            (Some(folder), name) => format!("{folder}/{}", url_component(&name)),
-            (None, name) => name,
-        };
         url.set_path(&format!("{}{path}", self.base.path()));
         url
     }
@@ -104,13 +110,13 @@ fn follow(attempt: Attempt<'_>) -> Action {
     attempt.follow()
 }
 
-impl Location for Web {
-    fn name(&self) -> String {
-        self.base.to_string()
-    }
-
-    fn read(&self, place: &Place, limit: u64) -> Result<Option<Vec<u8>>, LocationError> {
-        let url = self.url(place);
+impl WebFolder {
+    /// A file of at most `limit` bytes; `None` where there is none. The path is one that stands in a URL.
+    ///
+    /// # Errors
+    /// When the server fails, or has more.
+    pub(crate) fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, LocationError> {
+        let url = self.url(path);
         let response = match self.get(&url)? {
             Some(response) => response,
             None => return Ok(None),
@@ -132,15 +138,43 @@ impl Location for Web {
         Ok(Some(bytes))
     }
 
-    fn open(&self, place: &Place) -> Result<Option<Box<dyn Read + Send>>, LocationError> {
-        let response = self.get(&self.url(place))?;
+    /// A file of any length, which the caller bounds; `None` where there is none.
+    ///
+    /// # Errors
+    /// When the server fails.
+    pub(crate) fn open(&self, path: &str) -> Result<Option<Box<dyn Read + Send>>, LocationError> {
+        let response = self.get(&self.url(path))?;
         Ok(response.map(|response| Box::new(Timed::new(response, IMAGE)) as Box<dyn Read + Send>))
     }
 }
 
-impl fmt::Debug for Web {
+impl Location for Web {
+    fn name(&self) -> String {
+        self.0.base.to_string()
+    }
+
+    fn read(&self, place: &Place, limit: u64) -> Result<Option<Vec<u8>>, LocationError> {
+        self.0.read(&path(place), limit)
+    }
+
+    fn open(&self, place: &Place) -> Result<Option<Box<dyn Read + Send>>, LocationError> {
+        self.0.open(&path(place))
+    }
+}
+
+/// The path of a file of a catalog, as it stands in a URL.
+fn path(place: &Place) -> String {
+    match place.parts() {
+        // Metadata names come percent-encoded already.
+        (Some(folder), name) if matches!(place, Place::Metadata(_)) => format!("{folder}/{name}"),
+        (Some(folder), name) => format!("{folder}/{}", url_component(&name)),
+        (None, name) => name,
+    }
+}
+
+impl fmt::Debug for WebFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Web")
+        f.debug_struct("WebFolder")
             .field("base", &self.base.as_str())
             .finish_non_exhaustive()
     }
@@ -180,14 +214,14 @@ mod tests {
     #[test]
     fn files_lie_below_the_base_whether_it_ends_in_a_slash_or_not() {
         for base in ["https://x.example/cat", "https://x.example/cat/#sha256=00"] {
-            let web = Web::new(base.parse().unwrap()).unwrap();
+            let web = WebFolder::new(base.parse().unwrap()).unwrap();
             assert_eq!(
-                web.url(&Place::Descriptor).as_str(),
+                web.url(&path(&Place::Descriptor)).as_str(),
                 "https://x.example/cat/catalog.toml"
             );
             let image = Place::Image("a_1+2_noarch.raw".parse().unwrap());
             assert_eq!(
-                web.url(&image).as_str(),
+                web.url(&path(&image)).as_str(),
                 "https://x.example/cat/images/a_1%2B2_noarch.raw"
             );
         }

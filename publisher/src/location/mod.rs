@@ -27,6 +27,7 @@ pub use self::directory::Directory;
 use self::git::Branch;
 pub use self::git::Git;
 pub use self::https::Web;
+pub(crate) use self::https::WebFolder;
 
 /// A file of a catalog, by what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -118,10 +118,15 @@ impl Ui {
         }
     }
 
-    /// Says why the command failed.
-    pub fn fail(&self, failure: &Failure) {
+    /// Says why a part of the work failed, when the rest goes on.
+    pub fn fail_softly(&self, failure: &Failure) {
         let text = plain::lines(&failure.text());
         let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Says why the command failed.
+    pub fn fail(&self, failure: &Failure) {
+        self.fail_softly(failure);
         if self.format == Format::Json {
             let document = json!({"error": {
                 "kind": failure.kind,

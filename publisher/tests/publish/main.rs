@@ -19,6 +19,10 @@ mod hosts;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod obs;
+#[cfg(test)]
+mod obs_fetch;
+#[cfg(test)]
 mod proposals;
 #[cfg(test)]
 mod races;

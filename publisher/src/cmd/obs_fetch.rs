@@ -1,0 +1,180 @@
+//! `obs-fetch`: images of a repository that an Open Build Service has published, into a folder for `sync`.
+//!
+//! - The list is believed when a key of the vendor's keyring has signed it, and each file when it has the listed bytes.
+//!   Where the signature is not that, nothing is taken.
+//! - A fragment comes before its image, and an image whose fragment is missing does not come: what is in the folder can be
+//!   published at any time.
+//! - What is listed and not there, or has other bytes, is still on its way through mirrors: the rest is taken, and the run
+//!   ends with exit code 5.
+//! - Nothing is removed from the folder but what the list has with other bytes.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sysext_durable::Dir;
+use url::Url;
+
+use super::sync::SUFFIXES;
+use crate::context::{Context, Outcome, Verdict};
+use crate::failure::{Failure, Kind};
+use crate::obs::gpgv::Keyring;
+use crate::obs::repository::{Fetched, Repository};
+use crate::obs::sums::Listed;
+
+/// What `obs-fetch` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where the repository is published: the directory that has SHA256SUMS
+    #[arg(value_name = "URL")]
+    url: Url,
+    /// The folder to fetch into; made where it is not there
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// The public keys that may have signed SHA256SUMS, as `osc signkey PROJECT` or `gpg --export` writes them
+    #[arg(long, value_name = "FILE")]
+    keyring: PathBuf,
+    /// Fetch only images that have a fragment (IMAGE.json): those that `describe` has seen
+    #[arg(long)]
+    require_fragments: bool,
+}
+
+#[derive(Serialize)]
+struct Document {
+    changed: bool,
+    dry_run: bool,
+    signed_by: String,
+    /// What is in the folder now and was not.
+    fetched: Vec<String>,
+    /// Images that are in the folder, with the listed bytes.
+    images: Vec<String>,
+}
+
+/// Fetches what is listed and not there.
+///
+/// # Errors
+/// When the signature is not good, or something listed can not be had.
+pub fn run(context: &Context, args: &Args) -> Outcome {
+    let keyring = Keyring::read(&args.keyring)?;
+    let repository = Repository::new(args.url.clone())?;
+    let directory = Dir::create_all(&args.directory, 0o755)?;
+    let list = repository.signed_list(&keyring, &directory)?;
+    context.ui.say(format_args!(
+        "SHA256SUMS is signed by {}, and lists {} files",
+        list.signed_by,
+        list.files.len()
+    ));
+    let mut fetch = Fetch {
+        context,
+        repository,
+        directory,
+        fetched: Vec::new(),
+        missing: Vec::new(),
+    };
+    let mut images = Vec::new();
+    for (image, listed) in list.files.iter().filter(|(name, _)| is_image(name)) {
+        let fragment = format!("{image}.json");
+        let described = list.files.get(&fragment);
+        if described.is_none() && args.require_fragments {
+            continue;
+        }
+        let has_image = fetch.has(image, listed)?;
+        let has_fragment = match described {
+            Some(listed) => fetch.has(&fragment, listed)? || fetch.one(&fragment, listed)?,
+            None => true,
+        };
+        if has_fragment && (has_image || fetch.one(image, listed)?) {
+            images.push(image.clone());
+        }
+    }
+    let Fetch {
+        fetched, missing, ..
+    } = fetch;
+    let document = Document {
+        changed: !(fetched.is_empty() || context.globals.dry_run),
+        dry_run: context.globals.dry_run,
+        signed_by: list.signed_by,
+        fetched,
+        images,
+    };
+    if missing.is_empty() {
+        context.ui.data("obs-fetch", &document, || {
+            document.images.iter().map(|it| format!("{it}\n")).collect()
+        });
+        return Ok(Verdict::Good);
+    }
+    let failure = Failure::new(Kind::Host, format!("{} is not complete yet", args.url))
+        .hint("OBS and its mirrors bring files in no order: try again in some minutes");
+    Err(missing.into_iter().fold(failure, Failure::because))
+}
+
+struct Fetch<'a> {
+    context: &'a Context,
+    repository: Repository,
+    directory: Dir,
+    fetched: Vec<String>,
+    missing: Vec<String>,
+}
+
+impl Fetch<'_> {
+    /// Whether a file is in the folder with the listed bytes. An image with others is of an earlier state, and goes before
+    /// the fragment of the new one comes.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn has(&self, name: &str, listed: &Listed) -> Result<bool, Failure> {
+        let Listed::Once(sha256) = listed else {
+            return Ok(false);
+        };
+        let has = Repository::has(name, *sha256, &self.directory)?;
+        if !has && is_image(name) && !self.context.globals.dry_run {
+            self.directory.remove(name)?;
+        }
+        Ok(has)
+    }
+
+    /// Fetches a file; the answer is whether it is there now.
+    ///
+    /// # Errors
+    /// When the server or the disk fails.
+    fn one(&mut self, name: &str, listed: &Listed) -> Result<bool, Failure> {
+        let sha256 = match listed {
+            Listed::Once(sha256) => *sha256,
+            Listed::Twice(one, other) => {
+                self.missing.push(format!(
+                    "{name} is listed with two digests, {one} and {other}: two packages make it, or the list is being renewed"
+                ));
+                return Ok(false);
+            }
+        };
+        if self.context.globals.dry_run {
+            self.context
+                .ui
+                .say(format_args!("{name}: would be fetched"));
+            self.fetched.push(name.to_owned());
+            return Ok(true);
+        }
+        match self.repository.fetch(name, sha256, &self.directory)? {
+            Fetched::Now => {
+                self.context.ui.say(format_args!("{name}: fetched"));
+                self.fetched.push(name.to_owned());
+                Ok(true)
+            }
+            Fetched::Missing => {
+                self.missing
+                    .push(format!("{name} is listed, and is not there"));
+                Ok(false)
+            }
+            Fetched::Other(found) => {
+                self.missing.push(format!(
+                    "{name} is listed with sha256 {sha256}, and what is there has {found}"
+                ));
+                Ok(false)
+            }
+        }
+    }
+}
+
+fn is_image(name: &str) -> bool {
+    let suffix = Path::new(name).extension().and_then(|it| it.to_str());
+    suffix.is_some_and(|suffix| SUFFIXES.contains(&suffix))
+}

@@ -1,0 +1,253 @@
+//! `IMAGE.json`: what is known about an image where it was built, for whoever publishes it later.
+//!
+//! - It lies beside the image and is called as the image is, with `.json` behind it: the Open Build Service keeps no other
+//!   name. It holds no time and no path, so the same image has the same fragment.
+//! - It is not signed and nothing in it is believed against the image: `add` and `sync` read the image themselves, take name
+//!   and version from here, and refuse a fragment whose `length` or `sha256` is another image's.
+//! - A manifest of mkosi that has the same name stays: its members and ours are in one object.
+//! - The file of somebody else (a list of materials, say) is never overwritten.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+use sysext_durable::Dir;
+use sysext_formats::digest::Sha256Digest;
+
+use crate::candidate::Candidate;
+use crate::lint::Finding;
+
+/// The schema of fragments.
+pub const SCHEMA: u64 = 1;
+
+/// Bytes of a fragment that are read at most; the manifest in one lists every package.
+pub(crate) const MAX_BYTES: u64 = 16 << 20;
+const MODE: u32 = 0o644;
+
+/// The members that are ours; every other belongs to whoever wrote it.
+const MEMBERS: [&str; 10] = [
+    "schema",
+    "name",
+    "version",
+    "architecture",
+    "variant",
+    "file_name",
+    "length",
+    "sha256",
+    "findings",
+    "provenance",
+];
+
+/// Why a fragment was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum FragmentError {
+    /// The path of the image has no name that could be used.
+    #[error("{} has no file name that a fragment could be called after", .0.display())]
+    Name(PathBuf),
+    /// A file of that name is there, and says something else.
+    #[error("{} is there and is no fragment: {found}", path.display())]
+    SomebodyElses {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: String,
+    },
+    /// It can not be read or written.
+    #[error(transparent)]
+    Disk(#[from] sysext_durable::Error),
+}
+
+/// What is known about an image.
+#[derive(Debug, Clone)]
+pub struct Fragment(Map<String, Value>);
+
+/// What was written beside an image.
+#[derive(Debug)]
+pub struct Written {
+    /// The fragment.
+    pub path: PathBuf,
+    /// The file with the fragment's digest, where one was asked for.
+    pub sha256_path: Option<PathBuf>,
+    /// Whether anything of it is new.
+    pub changed: bool,
+}
+
+/// Whether digests are written beside a fragment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Companion {
+    /// `IMAGE.json.sha256` as sha256sum writes it, and `IMAGE.sha256` where a build has not made one: what a build service
+    /// makes its SHA256SUMS of.
+    Sha256,
+    /// None.
+    None,
+}
+
+impl Fragment {
+    /// That of an image with these bytes, in which the lint found this.
+    #[must_use]
+    pub fn new(candidate: &Candidate, sha256: Sha256Digest, findings: &[Finding]) -> Self {
+        let provenance: Map<_, _> = candidate
+            .provenance
+            .iter()
+            .map(|(what, origin)| ((*what).to_owned(), Value::from(origin.as_str())))
+            .collect();
+        let value = json!({
+            "schema": SCHEMA,
+            "name": candidate.extension,
+            "version": candidate.version,
+            "architecture": candidate.architecture,
+            "variant": candidate.variant,
+            "file_name": candidate.file_name,
+            "length": candidate.length,
+            "sha256": sha256,
+            "findings": findings,
+            "provenance": provenance,
+        });
+        Self(match value {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        })
+    }
+
+    /// Its members.
+    #[must_use]
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    /// The fragment beside an image, where that is about these very bytes and says the same name, version and
+    /// architecture: what is known from a fragment was known from somewhere else when that was made.
+    #[must_use]
+    pub fn with_provenance_of(mut self, there: Option<&Self>) -> Self {
+        let same = |there: &&Self| {
+            let members = ["name", "version", "architecture", "sha256"];
+            members
+                .iter()
+                .all(|member| there.0.get(*member) == self.0.get(*member))
+        };
+        if let Some(provenance) = there.filter(same).and_then(|it| it.0.get("provenance")) {
+            self.0.insert("provenance".to_owned(), provenance.clone());
+        }
+        self
+    }
+
+    /// Writes it for `image`, into `directory` or else beside the image.
+    ///
+    /// # Errors
+    /// When a file of somebody else has its name, or it can not be written.
+    pub fn write(
+        &self,
+        image: &Path,
+        directory: Option<&Path>,
+        companion: Companion,
+    ) -> Result<Written, FragmentError> {
+        let (beside, name) = place(image)?;
+        let directory = Dir::open(directory.unwrap_or(&beside))?;
+        let path = directory.path_of(&name)?;
+        let there = directory.read(&name, MAX_BYTES)?;
+        let mut whole = match &there {
+            Some(bytes) => foreign_members(&path, bytes)?,
+            None => Map::new(),
+        };
+        whole.extend(self.0.clone());
+        let text = format!("{:#}\n", Value::Object(whole));
+        let mut changed = false;
+        if there.as_deref() != Some(text.as_bytes()) {
+            directory.write(&name, text.as_bytes(), MODE)?;
+            changed = true;
+        }
+        let mut sha256_path = None;
+        if companion == Companion::Sha256 {
+            let line = sum(Sha256Digest::of(text.as_bytes()), &name);
+            let companion = format!("{name}.sha256");
+            sha256_path = Some(directory.path_of(&companion)?);
+            if directory.read(&companion, MAX_BYTES)?.as_deref() != Some(line.as_bytes()) {
+                directory.write(&companion, line.as_bytes(), MODE)?;
+                changed = true;
+            }
+            let image = name.strip_suffix(".json").unwrap_or(&name);
+            let companion = format!("{image}.sha256");
+            if let (Some(sha256), None) = (self.sha256(), directory.kind(&companion)?) {
+                directory.write(&companion, sum(sha256, image).as_bytes(), MODE)?;
+                changed = true;
+            }
+        }
+        Ok(Written {
+            path,
+            sha256_path,
+            changed,
+        })
+    }
+
+    /// The fragment that lies beside an image; `None` where there is none, or something else.
+    ///
+    /// # Errors
+    /// When what is there can not be read.
+    pub fn beside(image: &Path) -> Result<Option<Self>, FragmentError> {
+        let (directory, name) = place(image)?;
+        let Some(directory) = Dir::open_existing(&directory)? else {
+            return Ok(None);
+        };
+        let bytes = directory.read(&name, MAX_BYTES)?;
+        Ok(bytes.and_then(|bytes| Self::parse(&bytes)))
+    }
+
+    /// The fragment that these bytes are; `None` where they are something else.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        match serde_json::from_slice(bytes).ok()? {
+            Value::Object(members) if members.get("schema") == Some(&SCHEMA.into()) => {
+                Some(Self(members))
+            }
+            _ => None,
+        }
+    }
+
+    /// The length of the image that it was made for, in bytes.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.0.get("length")?.as_u64()
+    }
+
+    /// The digest of the image that it was made for.
+    #[must_use]
+    pub fn sha256(&self) -> Option<Sha256Digest> {
+        self.0.get("sha256")?.as_str()?.parse().ok()
+    }
+}
+
+/// A line of sha256sum.
+fn sum(sha256: Sha256Digest, name: &str) -> String {
+    format!("{sha256}  {name}\n")
+}
+
+/// The directory of an image, and the name of its fragment.
+fn place(image: &Path) -> Result<(PathBuf, String), FragmentError> {
+    let name = image
+        .file_name()
+        .and_then(|name| name.to_str())
+        .ok_or_else(|| FragmentError::Name(image.to_owned()))?;
+    let parent = image
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new(".")).to_owned();
+    Ok((parent, format!("{name}.json")))
+}
+
+/// What in a file is not ours and stays: mkosi's manifest.
+fn foreign_members(path: &Path, bytes: &[u8]) -> Result<Map<String, Value>, FragmentError> {
+    let refused = |found: &str| FragmentError::SomebodyElses {
+        path: path.to_owned(),
+        found: found.to_owned(),
+    };
+    let value: Value = serde_json::from_slice(bytes).map_err(|_| refused("it is not JSON"))?;
+    let Value::Object(mut members) = value else {
+        return Err(refused("it is not a JSON object"));
+    };
+    if !(members.contains_key("schema") || members.contains_key("manifest_version")) {
+        return Err(refused(
+            "it has neither \"schema\" nor mkosi's \"manifest_version\"",
+        ));
+    }
+    members.retain(|member, _| !MEMBERS.contains(&member.as_str()));
+    Ok(members)
+}
