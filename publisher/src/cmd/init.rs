@@ -29,7 +29,7 @@ const MAX_ROOT_KEYS: u8 = 16;
 /// What `init` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where the catalog is written: a directory, relative to the configuration
+    /// Where the catalog is written: a directory, relative to the configuration, git:BRANCH or s3://BUCKET/PREFIX
     location: String,
     /// What hosts call the catalog
     #[arg(long, value_name = "ID")]

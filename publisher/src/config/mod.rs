@@ -78,8 +78,9 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HashedNames {
-    /// `HASH.NAME` is a hard link.
+    /// `HASH.NAME` is a hard link in a directory, a copy in an object store.
     #[default]
+    #[serde(alias = "copy")]
     Link,
     /// There are none.
     None,

@@ -78,9 +78,9 @@ impl Template<'_> {
 id = {id_quoted}
 title = {title}
 url = {url}            # where hosts read it, in the order they try
-location = {location}  # where it is written: a directory, relative to this file, or git:BRANCH
+location = {location}  # where it is written: a directory, relative to this file, git:BRANCH or s3://BUCKET/PREFIX
 provides = [\"*\"]       # which extension names hosts let this catalog provide, such as \"k3s\" or \"k3s-*\"
-hashed-names = \"link\"  # second names for stock TUF clients: \"link\" or \"none\"
+hashed-names = \"link\"  # second names for stock TUF clients: \"link\", which in an object store is \"copy\", or \"none\"
 transports = [\"zstd\"]  # cheaper ways to get an image, besides the image itself
 zstd-level = 19        # 1 (fast) to 22 (small)
 openpgp = \"\"           # such as \"cmd:gpg --detach-sign\": systemd-sysupdate can read the catalog, too

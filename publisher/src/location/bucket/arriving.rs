@@ -7,7 +7,8 @@ use object_store::path::Path;
 use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
 
 use super::lease::Turn;
-use super::requests::{About, Labels, PART, Requests, When, Written};
+use super::object::{About, Labels, When, Written};
+use super::requests::{PART, Requests};
 use crate::location::{Incoming, LocationError};
 
 /// A file that waits on this machine until it is published: a store has no names that nobody sees.
@@ -81,7 +82,7 @@ impl Arriving {
 
     fn put(&mut self, when: &When) -> Result<Written, LocationError> {
         let (requests, key) = (self.requests.clone(), self.key.clone());
-        let (length, labels) = (self.length, self.labels.clone());
+        let (length, labels) = (self.length, self.labels);
         let file = requests.url(&key);
         let spool = self.rewound()?;
         let mut bytes = Vec::new();
@@ -138,7 +139,7 @@ impl Incoming for Arriving {
             }
         } else if !done {
             let (requests, key) = (self.requests.clone(), self.key.clone());
-            let (length, labels) = (self.length, self.labels.clone());
+            let (length, labels) = (self.length, self.labels);
             requests.put_parts(&key, self.rewound()?, length, &labels)?;
         }
         self.published = true;
