@@ -15,6 +15,7 @@ pub mod man;
 pub mod pack;
 pub mod promote;
 pub mod propose;
+pub mod prune;
 pub mod publish;
 pub mod relocate;
 pub mod renew;
@@ -68,6 +69,7 @@ fn run_change(context: &Context, change: Change) -> Outcome {
         Change::Withdraw(args) => withdraw::run(context, args),
         Change::Promote(args) => promote::run(context, args),
         Change::Rollout(args) => rollout::run(context, args),
+        Change::Prune(args) => prune::run(context, &args),
         Change::Retire(args) => retire::run(context, &args),
         Change::Move(args) => relocate::run(context, &args),
     }

@@ -52,6 +52,9 @@ pub struct Config {
     /// Under which second names images are published.
     #[serde(default)]
     pub hashed_names: HashedNames,
+    /// How many images `prune` keeps, for each channel, architecture and operating system of an extension.
+    #[serde(default = "default_keep")]
+    pub keep: usize,
     /// Which transports are made of each image.
     #[serde(default = "default_transports")]
     pub transports: Vec<TransportChoice>,
@@ -270,6 +273,9 @@ impl Config {
         if !(1..=22).contains(&config.zstd_level) {
             return Err(wrong("zstd-level", "1 to 22 are possible"));
         }
+        if config.keep == 0 {
+            return Err(wrong("keep", "1 is the least"));
+        }
         if config.group_above == 0 {
             return Err(wrong("group-above", "1 is the least"));
         }
@@ -359,6 +365,10 @@ fn everything() -> Vec<NamePattern> {
 
 fn default_transports() -> Vec<TransportChoice> {
     vec![TransportChoice::Zstd]
+}
+
+fn default_keep() -> usize {
+    5
 }
 
 /// 200 extensions are a table of contents of some 60 kB: a host that uses five reads five of them at most.

@@ -15,6 +15,7 @@ mod groups;
 mod keys;
 mod pending;
 mod proposed;
+mod prune;
 mod release;
 mod renew;
 #[cfg(test)]

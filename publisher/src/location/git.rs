@@ -191,6 +191,18 @@ impl Store for Git {
         self.directory.put(place, bytes)
     }
 
+    fn remove(&self, place: &Place) -> Result<(), LocationError> {
+        self.directory.remove(place)
+    }
+
+    fn finish(&self) -> Result<Swap, LocationError> {
+        let changed = git(&self.worktree, &["status", "--porcelain"])?;
+        if changed.is_empty() || self.push()? {
+            return Ok(Swap::Done);
+        }
+        Ok(Swap::Lost)
+    }
+
     fn link_hashed(&self, digest: Sha256Digest, name: &FileName) -> Result<(), LocationError> {
         self.directory.link_hashed(digest, name)
     }

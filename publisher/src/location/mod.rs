@@ -41,6 +41,8 @@ pub enum Place {
     Descriptor,
     /// `proposal.json`, in the folder of a proposal.
     Proposal,
+    /// `pruned.json`: what the publisher noted about files that no index names any more. Hosts do not read it.
+    Pruned,
 }
 
 /// What systemd-sysupdate and importctl read instead of signed metadata.
@@ -72,6 +74,7 @@ impl Place {
             }
             Self::Descriptor => (None, "catalog.toml".to_owned()),
             Self::Proposal => (None, crate::proposal::FILE.to_owned()),
+            Self::Pruned => (None, crate::pruned::FILE.to_owned()),
         }
     }
 }
@@ -147,6 +150,17 @@ pub enum LocationError {
     },
 }
 
+impl LocationError {
+    /// Whether there is a file, longer than the caller reads.
+    #[must_use]
+    pub fn is_too_long(&self) -> bool {
+        matches!(
+            self,
+            Self::TooLong { .. } | Self::Disk(sysext_durable::Error::TooLong { .. })
+        )
+    }
+}
+
 /// A catalog that can be read.
 pub trait Location: fmt::Debug {
     /// What to call it in messages.
@@ -191,6 +205,21 @@ pub trait Store: Location {
     /// # Errors
     /// When the host fails.
     fn put(&self, place: &Place, bytes: &[u8]) -> Result<(), LocationError>;
+
+    /// Removes a file; that it is not there is no error.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn remove(&self, place: &Place) -> Result<(), LocationError>;
+
+    /// Makes visible what was written or removed and no new timestamp came after: for hosts that show nothing before it
+    /// is handed in as a whole.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn finish(&self) -> Result<Swap, LocationError> {
+        Ok(Swap::Done)
+    }
 
     /// Gives a published image its second name.
     ///

@@ -164,7 +164,7 @@ impl Delegated {
         both
     }
 
-    fn propose(&self, version: &str) {
+    pub(crate) fn propose(&self, version: &str) {
         let image = self.vendor.image("tool", version);
         let _ = std::fs::remove_dir_all(self.vendor.path("proposal"));
         self.vendor.run(&["propose", "add", &image]).ends(0);

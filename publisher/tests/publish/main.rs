@@ -21,6 +21,8 @@ mod keys;
 #[cfg(test)]
 mod proposals;
 #[cfg(test)]
+mod prune;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod release;
