@@ -28,9 +28,15 @@ pub mod sync;
 pub mod verify;
 pub mod withdraw;
 
+use std::collections::BTreeSet;
+
+use sysext_formats::catalog::DEFAULT_CHANNEL;
+
 use crate::cli::{Change, Command};
+use crate::config::Config;
 use crate::context::{Context, Outcome, Verdict};
-use crate::draft::{ImageEdit, Which};
+use crate::draft::{self, ImageEdit, Which};
+use crate::reconcile::Report;
 use crate::session::Session;
 
 /// Runs one subcommand.
@@ -75,6 +81,44 @@ fn run_change(context: &Context, change: Change) -> Outcome {
     }
 }
 
+/// Says which channels of images nobody describes: a misspelt one has no followers.
+fn warn_of_channels(context: &Context, config: &Config, report: &Report) {
+    let mut new = BTreeSet::new();
+    for change in &report.changes {
+        let (draft::Change::Image {
+            extension,
+            channels,
+            ..
+        }
+        | draft::Change::Channels {
+            extension,
+            channels,
+            ..
+        }) = change
+        else {
+            continue;
+        };
+        let channels = channels.iter().filter(|it| it.as_str() != DEFAULT_CHANNEL);
+        new.extend(channels.map(|channel| (extension, channel)));
+    }
+    for (name, channel) in new {
+        let described = config.extension(name).channels;
+        if described.contains_key(channel) {
+            continue;
+        }
+        let described: Vec<_> = described.keys().map(ToString::to_string).collect();
+        context.ui.warn(format_args!(
+            "the channel {channel} of {name} is described nowhere, so hosts do not learn what it is for; \
+             sysext-publish.toml describes: {}",
+            if described.is_empty() {
+                "none".to_owned()
+            } else {
+                described.join(", ")
+            }
+        ));
+    }
+}
+
 /// Publishes a change of what is said about images; `nothing` is what is said where it is so already.
 fn edit_images(
     context: &Context,
@@ -89,6 +133,9 @@ fn edit_images(
         attempt.load(&which.extension)?;
         Ok(attempt.editor.edit_images(which, edit)?)
     })?;
+    if matches!(edit, ImageEdit::Promote(_) | ImageEdit::PromoteOnly(_)) {
+        warn_of_channels(context, &session.config, &report);
+    }
     context.ui.data(command, &report, || report.text(nothing));
     Ok(Verdict::Good)
 }

@@ -297,6 +297,17 @@ pub fn open_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, Loca
     }
 }
 
+/// As [`open_store`], for a run that only looks: a directory is not touched, not even by a lock.
+///
+/// # Errors
+/// As [`open_store`].
+pub fn look_into_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, LocationError> {
+    match parse(text)? {
+        Parsed::Directory(path) => Ok(Box::new(Directory::open(&beside(relative_to, path))?)),
+        _ => open_store(text, relative_to),
+    }
+}
+
 /// What a text names: a directory or a branch that is made where it is missing.
 ///
 /// # Errors

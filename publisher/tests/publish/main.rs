@@ -9,6 +9,8 @@ mod changes;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod dry_run;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod git;

@@ -46,6 +46,7 @@ fn from_nothing_to_a_catalog_that_hosts_accept() {
             "metadata/2.hello.json",
             "metadata/2.snapshot.json",
             "metadata/timestamp.json",
+            "pruned.json",
         ]
     );
     assert_eq!(
