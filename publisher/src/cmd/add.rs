@@ -141,7 +141,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         images.try_for_each(|image| intake.take(image, attempt))
     })?;
     intake.remember();
-    super::warn_of_channels(context, &session.config, &report);
+    super::warn_of_channels(context, &session.config, &report, |_| true);
     context.ui.data("add", &report, || {
         report.text("everything is published already")
     });

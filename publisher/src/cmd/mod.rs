@@ -31,6 +31,7 @@ pub mod withdraw;
 use std::collections::BTreeSet;
 
 use sysext_formats::catalog::DEFAULT_CHANNEL;
+use sysext_formats::name::Channel;
 
 use crate::cli::{Change, Command};
 use crate::config::Config;
@@ -82,7 +83,13 @@ fn run_change(context: &Context, change: Change) -> Outcome {
 }
 
 /// Says which channels of images nobody describes: a misspelt one has no followers.
-fn warn_of_channels(context: &Context, config: &Config, report: &Report) {
+/// `among`: only those.
+fn warn_of_channels(
+    context: &Context,
+    config: &Config,
+    report: &Report,
+    among: impl Fn(&Channel) -> bool,
+) {
     let mut new = BTreeSet::new();
     for change in &report.changes {
         let (draft::Change::Image {
@@ -98,7 +105,9 @@ fn warn_of_channels(context: &Context, config: &Config, report: &Report) {
         else {
             continue;
         };
-        let channels = channels.iter().filter(|it| it.as_str() != DEFAULT_CHANNEL);
+        let channels = channels
+            .iter()
+            .filter(|it| it.as_str() != DEFAULT_CHANNEL && among(it));
         new.extend(channels.map(|channel| (extension, channel)));
     }
     for (name, channel) in new {
@@ -133,8 +142,8 @@ fn edit_images(
         attempt.load(&which.extension)?;
         Ok(attempt.editor.edit_images(which, edit)?)
     })?;
-    if matches!(edit, ImageEdit::Promote(_) | ImageEdit::PromoteOnly(_)) {
-        warn_of_channels(context, &session.config, &report);
+    if let ImageEdit::Promote(channel) | ImageEdit::PromoteOnly(channel) = edit {
+        warn_of_channels(context, &session.config, &report, |it| it == channel);
     }
     context.ui.data(command, &report, || report.text(nothing));
     Ok(Verdict::Good)

@@ -165,7 +165,12 @@ fn configuration(entries: &[Entry]) -> Vec<Finding> {
                 && !DIRECTORIES.contains(&path);
             leads || is_above(directory, path)
         };
-        findings.extend(about(entries, inside, |paths| {
+        // Of a folder what is in it says more.
+        let filled = entries
+            .iter()
+            .any(|entry| inside(&entry) && entry.kind != EntryKind::Dir);
+        let named = |entry: &&Entry| inside(entry) && (!filled || entry.kind != EntryKind::Dir);
+        findings.extend(about(entries, named, |paths| {
             Finding::error(
                 "host-configuration",
                 format!("it holds {paths}, where {why}"),

@@ -7,7 +7,7 @@ use std::fs::File;
 use sysext_image::{Entry, EntryKind, Image};
 
 use super::files::about;
-use super::{Finding, Severity};
+use super::{Finding, Severity, some};
 use crate::candidate::Candidate;
 
 /// What holds up every host. In an image it is a sign that a whole system was packed instead of what was added to one.
@@ -101,14 +101,29 @@ pub(super) fn check(candidate: &Candidate, image: &Image<File>) -> Vec<Finding> 
             "leave it out: `sysext-publish export sysupdate` writes such files for hosts whose admin wants them",
         )
     }));
-    findings.extend(about(entries, |entry| matches!(&entry.kind, EntryKind::Symlink { target } if leads_away(entry.path.as_str(), target)), |paths| {
+    findings.extend(stray_links(entries));
+    findings
+}
+
+fn stray_links(entries: &[Entry]) -> Option<Finding> {
+    let stray = entries.iter().filter_map(|entry| match &entry.kind {
+        EntryKind::Symlink { target } if leads_away(entry.path.as_str(), target) => {
+            Some(format!("{} -> {target}", entry.path))
+        }
+        _ => None,
+    });
+    let stray: Vec<_> = stray.collect();
+    let links: Vec<_> = stray.iter().map(String::as_str).collect();
+    (!links.is_empty()).then(|| {
         Finding::warning(
             "link-outside",
-            format!("links lead to where no host has anything ({paths}), such as a build folder"),
+            format!(
+                "links lead to where no host has anything, such as a build folder: {}",
+                some(&links)
+            ),
             "make links relative, or absolute below /usr or /opt",
         )
-    }));
-    findings
+    })
 }
 
 fn is_file(entry: &Entry) -> bool {
