@@ -5,6 +5,7 @@
 //! - What it names (keys, the location) is relative to its own directory.
 
 pub mod edit;
+mod error;
 mod guest;
 mod office;
 mod openpgp;
@@ -12,7 +13,7 @@ mod span;
 mod template;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use sysext_durable::Dir;
@@ -20,6 +21,7 @@ use sysext_formats::catalog::{self, ExtensionInfo, SCHEMA};
 use sysext_formats::name::{CatalogId, Channel, ExtensionName, NamePattern};
 use url::Url;
 
+pub use self::error::ConfigError;
 pub use self::guest::Guest;
 pub use self::office::{Office, OfficeError};
 pub use self::openpgp::{OpenPgp, OpenPgpError};
@@ -192,46 +194,6 @@ impl Extension {
             extra: published.extra,
         }
     }
-}
-
-/// A configuration that can not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// There is none.
-    #[error("{} is not there", .0.display())]
-    Missing(PathBuf),
-    /// It can not be read.
-    #[error(transparent)]
-    Read(#[from] sysext_durable::Error),
-    /// Not UTF-8.
-    #[error("{} is not UTF-8 text", .0.display())]
-    NotText(PathBuf),
-    /// Not TOML, or a member is wrong.
-    #[error("{}: {source}", path.display())]
-    Toml {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with its place.
-        source: toml::de::Error,
-    },
-    /// A member with a value that can not be.
-    #[error("{}: {member}: {reason}", path.display())]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// The member.
-        member: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
-    /// It can not be edited.
-    #[error("{}: {source}", path.display())]
-    Edit {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: toml_edit::TomlError,
-    },
 }
 
 impl Config {
