@@ -301,6 +301,12 @@ fn files_of(index: &Targets) -> BTreeMap<String, u64> {
     files
 }
 
+/// Whether a path is the second name of an image, under which stock TUF clients look it up.
+#[must_use]
+pub fn is_second_name(path: &str) -> bool {
+    matches!(place(path), Some(Place::HashedImage(..)))
+}
+
 /// What a path of the record is; `None` for everything that is never deleted.
 fn place(path: &str) -> Option<Place> {
     let (folder, name) = path.split_once('/').filter(|_| path.len() <= MAX_PATH)?;

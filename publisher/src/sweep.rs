@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::location::{Place, Store, Swap};
-use crate::pruned::{Left, Named, Record, RecordError};
+use crate::pruned::{self, Left, Named, Record, RecordError};
 use crate::published::{LookUp, Published, PublishedError};
 use crate::session::Session;
 use crate::ui;
@@ -39,15 +39,17 @@ impl Swept {
             .deleted
             .iter()
             .partition(|path| path.starts_with("images/"));
-        let mut text: String = images
-            .iter()
-            .map(|path| format!("{done} {path}\n"))
-            .collect();
+        // A second name is the same file.
+        let named = images.iter().filter(|path| !pruned::is_second_name(path));
+        let mut text: String = named.map(|path| format!("{done} {path}\n")).collect();
         if !documents.is_empty() {
             text.push_str(&format!("{done} {} old document(s)\n", documents.len()));
         }
         if !images.is_empty() {
-            text.push_str(&format!("{} of images\n", ui::bytes(self.bytes)));
+            text.push_str(&format!(
+                "{done} {} of images and transports\n",
+                ui::bytes(self.bytes)
+            ));
         }
         if self.waiting > 0 {
             text.push_str(&format!(

@@ -156,6 +156,7 @@ fn advisory(text: &str) -> Result<String, String> {
     let good = (3..=MAX).contains(&text.len())
         && text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.ends_with(|last: char| last.is_ascii_alphanumeric())
+        && text.contains(['-', '#', ':'])
         && text.bytes().all(is_plain);
     let number = text.strip_prefix("CVE-").map(|rest| rest.split_once('-'));
     let is_number = |(year, number): (&str, &str)| {
@@ -164,7 +165,7 @@ fn advisory(text: &str) -> Result<String, String> {
     };
     match number {
         _ if !good => Err(format!(
-            "the id of an advisory is needed, such as CVE-2026-12345 or GHSA-2f9x-5v75-3qv4: 3 to {MAX} of letters, digits and - _ . : #"
+            "the id of an advisory is needed, such as CVE-2026-12345 or GHSA-2f9x-5v75-3qv4: 3 to {MAX} of letters, digits, - _ . : #"
         )),
         Some(number) if !number.is_some_and(is_number) => {
             Err("a CVE is written CVE-YEAR-NUMBER, such as CVE-2026-12345".to_owned())

@@ -83,7 +83,7 @@ fn names(
             )),
         }
     }
-    if names.is_empty() {
+    if names.is_empty() && context.outbox.is_none() {
         context
             .ui
             .say("no key that is here signs an index: only files that left are looked at");

@@ -194,7 +194,7 @@ fn it_says_what_it_deletes_and_how_much_that_is() {
     let run = vendor.run(&["prune", "--dry-run"]).ends(0);
     run.prints("would delete images/hello_1_noarch.raw\n")
         .prints("old document(s)")
-        .prints(" kB of images");
+        .prints(" kB of images and transports");
     assert!(before == (vendor.published(), vendor.files("state")));
     let document = vendor.run(&["prune", "--json"]).ends(0).json();
     assert_eq!(document["changed"], true);
