@@ -1,6 +1,6 @@
 //! Deleting files that nothing has named for a while.
 //!
-//! - What may go stands in [`pruned`](crate::pruned); what goes is decided by the catalog as it is published then, read and
+//! - What may go stands in [`pruned`]; what goes is decided by the catalog as it is published then, read and
 //!   verified anew. A file that a current document names stays, and is forgotten there.
 //! - It is decided and done while no other publisher comes between: under the host's lock, or with a push that only
 //!   succeeds over what was read. A host that has neither is looked at once more afterwards.
