@@ -119,7 +119,12 @@ fn each_bad_image_is_caught_by_its_rule_alone() {
             tool()
                 .os("debian")
                 .version_id("13")
-                .file("usr/bin/bash", 0o755, "x"),
+                .file("usr/lib64/libc.so.6", 0o755, "x"),
+        ),
+        (
+            "base-system",
+            Warning,
+            tool().file("usr/bin/bash", 0o755, "x"),
         ),
         (
             "shared-cache",
@@ -150,6 +155,14 @@ fn each_bad_image_is_caught_by_its_rule_alone() {
             tool().unit(
                 "tool.service",
                 "[Service]\nExecStart=/opt/tool/bin/tool\n[Install]\nWantedBy=multi-user.target\n",
+            ),
+        ),
+        (
+            "missing-program",
+            Warning,
+            tool().file("usr/lib/tool/data", 0o644, "x").unit(
+                "tool.service",
+                "[Service]\nExecStart=/usr/lib/tool/run\n[Install]\nWantedBy=multi-user.target\n",
             ),
         ),
         (
@@ -311,6 +324,10 @@ fn good_images_are_passed_in_silence() {
             .scope("system portable"),
         tool()
             .unit("tool.service", installed)
+            .unit(
+                "host.service",
+                "[Service]\nExecStart=/usr/lib/openssh/sftp-server\n[Install]\nWantedBy=x.target\n",
+            )
             .link("usr/bin/t", "tool")
             .file("opt/tool/data", 0o644, "x"),
         tool()

@@ -11,20 +11,18 @@ use super::{Finding, Severity, some};
 use crate::candidate::Candidate;
 
 /// What holds up every host. In an image it is a sign that a whole system was packed instead of what was added to one.
-const BASE: [&str; 12] = [
+const BASE: [&str; 7] = [
     "libc.so.6",
     "ld-linux-x86-64.so.2",
     "ld-linux-aarch64.so.1",
     "libpam.so.0",
     "libsystemd.so.0",
-    "sh",
-    "bash",
-    "mount",
-    "systemctl",
-    "systemd-sysext",
     "init",
-    "systemd",
+    "systemd-sysext",
 ];
+
+/// Programs of every host, another version of which somebody may well mean to bring.
+const PROGRAMS: [&str; 4] = ["sh", "bash", "mount", "systemctl"];
 
 /// Files that are made of all that is installed: an image's own would hide what the host's says about everything else.
 const CACHES: [&str; 9] = [
@@ -67,12 +65,16 @@ pub(super) fn check(candidate: &Candidate, image: &Image<File>) -> Vec<Finding> 
     let mut findings = Vec::new();
     // An image for one release of one operating system may bring that one's own files; for all hosts it can not.
     let everywhere = candidate.extension_release.get("ID") == Some("_any");
-    findings.extend(about(entries, |entry| is_file(entry) && is_base(entry.path.as_str()), |paths| Finding {
-        severity: if everywhere {
-            Severity::Error
-        } else {
-            Severity::Warning
-        },
+    let breaks = |entry: &Entry| is_file(entry) && is_base(entry.path.as_str(), &BASE);
+    let severity = if everywhere && entries.iter().any(breaks) {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    let is_part =
+        |entry: &&Entry| breaks(entry) || is_file(entry) && is_base(entry.path.as_str(), &PROGRAMS);
+    findings.extend(about(entries, is_part, |paths| Finding {
+        severity,
         ..Finding::error(
             "base-system",
             format!("it holds parts of a whole operating system ({paths}), which would replace the host's own"),
@@ -136,7 +138,7 @@ fn split(path: &str) -> (&str, &str) {
 }
 
 /// In a directory that every program looks into; in one of its own a library is nobody else's.
-fn is_base(path: &str) -> bool {
+fn is_base(path: &str, names: &[&str]) -> bool {
     let (parent, name) = split(path);
     let is_shared = match parent.strip_prefix("usr/") {
         Some("bin" | "sbin" | "lib" | "lib64") => true,
@@ -146,7 +148,7 @@ fn is_base(path: &str) -> bool {
             .is_some_and(|rest| !rest.contains('/') && rest.contains("-linux-")),
         None => false,
     };
-    path == "usr/lib/systemd/systemd" || (is_shared && BASE.contains(&name))
+    path == "usr/lib/systemd/systemd" || (is_shared && names.contains(&name))
 }
 
 fn is_host_unit(path: &str) -> bool {
@@ -214,10 +216,10 @@ mod tests {
         for base in [
             "usr/lib/x86_64-linux-gnu/libc.so.6",
             "usr/lib64/ld-linux-x86-64.so.2",
-            "usr/bin/bash",
+            "usr/sbin/init",
             "usr/lib/systemd/systemd",
         ] {
-            assert!(is_base(base), "{base}");
+            assert!(is_base(base, &BASE), "{base}");
         }
         for own in [
             "usr/lib/tool/libc.so.6",
@@ -226,7 +228,7 @@ mod tests {
             "usr/lib/tool/x86_64-linux-gnu/libc.so.6",
             "usr/bin/tool",
         ] {
-            assert!(!is_base(own), "{own}");
+            assert!(!is_base(own, &BASE) && !is_base(own, &PROGRAMS), "{own}");
         }
         assert!(is_transfer("usr/lib/sysupdate.d/a.conf"));
         assert!(is_transfer("usr/lib/sysupdate.k3s.d/a.transfer"));

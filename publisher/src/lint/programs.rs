@@ -12,10 +12,7 @@ use super::units::{self, Unit};
 use super::{Finding, some};
 
 /// Where a host's own programs are.
-const HOSTS: [&str; 10] = [
-    "bin",
-    "sbin",
-    "lib",
+const HOSTS: [&str; 7] = [
     "usr/bin",
     "usr/sbin",
     "usr/lib",
@@ -35,8 +32,9 @@ pub(super) fn check(names: &[String], image: &mut Image<File>) -> Vec<Finding> {
             Ok(entry) if entry.mode & 0o111 == 0 => drop(not_executable.insert(program)),
             Ok(_) => {}
             // A link of the image that leads to the host's files is not followed further.
-            Err(_) if image.entry(&program).is_some() || is_hosts(&program) => {}
-            Err(_) => drop(missing.insert(program)),
+            Err(_) if image.entry(&program).is_some() => {}
+            Err(_) if is_missed(&program, image) => drop(missing.insert(program)),
+            Err(_) => {}
         }
     }
     let list = |programs: &BTreeSet<String>| {
@@ -98,9 +96,17 @@ fn programs(unit: &Unit) -> Vec<String> {
     found
 }
 
-fn is_hosts(program: &str) -> bool {
-    let parent = program.rsplit_once('/').map_or("", |(parent, _)| parent);
-    HOSTS.contains(&parent)
+/// Whether no host can be thought to have a program.
+fn is_missed(program: &str, image: &Image<File>) -> bool {
+    match program.split('/').next() {
+        Some("usr") => {
+            let parent = program.rsplit_once('/').map_or("", |(parent, _)| parent);
+            !HOSTS.contains(&parent) && image.entry(parent).is_some()
+        }
+        // Programs of the host, or made when it runs.
+        Some("bin" | "sbin" | "lib" | "lib64" | "etc" | "run" | "var") => false,
+        _ => true,
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +122,5 @@ mod tests {
             text: text.to_owned(),
         };
         assert_eq!(programs(&unit), ["opt/tool/bin/tool", "usr/lib/t/stop"]);
-        assert!(is_hosts("usr/bin/sh") && is_hosts("bin/sh") && !is_hosts("usr/lib/t/stop"));
     }
 }
