@@ -119,6 +119,8 @@ pub enum Change {
     Promote(cmd::promote::Args),
     /// Let hosts take a version over some hours
     Rollout(cmd::rollout::Args),
+    /// Take old images out of indexes, and delete files that left them 30 days ago
+    Prune(cmd::prune::Args),
     /// End an extension: hosts keep what they run and are told why
     Retire(cmd::retire::Args),
     /// Tell hosts where the catalog is from now on

@@ -265,6 +265,7 @@ impl From<DraftError> for Failure {
             DraftError::UnknownExtension(_)
             | DraftError::UnknownVersion { .. }
             | DraftError::Withdrawn { .. }
+            | DraftError::LastChannel { .. }
             | DraftError::Prerelease { .. }
             | DraftError::NoSuchKey { .. }
             | DraftError::SignsAlready { .. }
@@ -288,6 +289,8 @@ impl From<DraftError> for Failure {
             DraftError::OtherVersion { .. } | DraftError::SameOrder { .. } => {
                 failure.hint("give the image another version, or let --revision append -1 to it")
             }
+            DraftError::LastChannel { .. } => failure
+                .hint("put it into another channel first, or `sysext-publish withdraw` it"),
             DraftError::Prerelease { .. } => {
                 failure.hint("publish it in another channel, such as --channel testing; releases sort below their pre-releases")
             }

@@ -175,6 +175,9 @@ impl<'a> Intake<'a> {
 
     /// Keeps what was learnt about local files.
     pub fn remember(&self) {
+        if self.context.globals.dry_run {
+            return;
+        }
         if let Err(error) = self.known.save() {
             self.context.ui.warn(format_args!(
                 "digests of local files can not be remembered: {error}"

@@ -8,6 +8,7 @@
 //! - [`published`] is the catalog as it is, verified; [`draft`] the catalog as it shall be, decided without I/O.
 //! - [`signer`] knows where keys are. [`staged`] holds what would be uploaded, [`selfcheck`] looks at it as a client does,
 //!   and only what passes there can be given to [`upload`].
+//! - [`pruned`] notes which files no index names any more, and [`sweep`] deletes them later.
 //! - [`proposal`] is a draft on its way between people who sign it apart.
 //! - [`location`] is where a catalog lies; [`memory`] and [`known_files`] are what this machine remembers; [`content`]
 //!   says whether bytes are the promised ones.
@@ -34,6 +35,7 @@ pub mod memory;
 pub mod obs;
 pub mod pack;
 pub mod proposal;
+pub mod pruned;
 pub mod published;
 pub mod reconcile;
 pub mod recovery;
@@ -44,6 +46,7 @@ pub mod signer;
 pub mod site;
 pub mod staged;
 pub mod sums;
+pub mod sweep;
 pub mod transfer;
 pub mod ui;
 pub mod upload;

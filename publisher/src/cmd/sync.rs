@@ -57,6 +57,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         Ok(())
     })?;
     intake.remember();
+    super::warn_of_channels(context, &session.config, &report, |_| true);
     context.ui.data("sync", &report, || {
         report.text("everything is published already")
     });

@@ -5,6 +5,7 @@
 //! - What it names (keys, the location) is relative to its own directory.
 
 pub mod edit;
+mod error;
 mod guest;
 mod office;
 mod openpgp;
@@ -12,7 +13,7 @@ mod span;
 mod template;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use sysext_durable::Dir;
@@ -20,6 +21,7 @@ use sysext_formats::catalog::{self, ExtensionInfo, SCHEMA};
 use sysext_formats::name::{CatalogId, Channel, ExtensionName, NamePattern};
 use url::Url;
 
+pub use self::error::ConfigError;
 pub use self::guest::Guest;
 pub use self::office::{Office, OfficeError};
 pub use self::openpgp::{OpenPgp, OpenPgpError};
@@ -52,6 +54,9 @@ pub struct Config {
     /// Under which second names images are published.
     #[serde(default)]
     pub hashed_names: HashedNames,
+    /// How many images `prune` keeps, for each channel, architecture and operating system of an extension.
+    #[serde(default = "default_keep")]
+    pub keep: usize,
     /// Which transports are made of each image.
     #[serde(default = "default_transports")]
     pub transports: Vec<TransportChoice>,
@@ -192,46 +197,6 @@ impl Extension {
     }
 }
 
-/// A configuration that can not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// There is none.
-    #[error("{} is not there", .0.display())]
-    Missing(PathBuf),
-    /// It can not be read.
-    #[error(transparent)]
-    Read(#[from] sysext_durable::Error),
-    /// Not UTF-8.
-    #[error("{} is not UTF-8 text", .0.display())]
-    NotText(PathBuf),
-    /// Not TOML, or a member is wrong.
-    #[error("{}: {source}", path.display())]
-    Toml {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with its place.
-        source: toml::de::Error,
-    },
-    /// A member with a value that can not be.
-    #[error("{}: {member}: {reason}", path.display())]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// The member.
-        member: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
-    /// It can not be edited.
-    #[error("{}: {source}", path.display())]
-    Edit {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: toml_edit::TomlError,
-    },
-}
-
 impl Config {
     /// Reads a configuration.
     ///
@@ -270,6 +235,9 @@ impl Config {
         }
         if !(1..=22).contains(&config.zstd_level) {
             return Err(wrong("zstd-level", "1 to 22 are possible"));
+        }
+        if config.keep == 0 {
+            return Err(wrong("keep", "1 is the least"));
         }
         if config.group_above == 0 {
             return Err(wrong("group-above", "1 is the least"));
@@ -360,6 +328,10 @@ fn everything() -> Vec<NamePattern> {
 
 fn default_transports() -> Vec<TransportChoice> {
     vec![TransportChoice::Zstd]
+}
+
+fn default_keep() -> usize {
+    5
 }
 
 /// 200 extensions are a table of contents of some 60 kB: a host that uses five reads five of them at most.

@@ -15,6 +15,7 @@ mod groups;
 mod keys;
 mod pending;
 mod proposed;
+mod prune;
 mod release;
 mod renew;
 #[cfg(test)]
@@ -213,6 +214,14 @@ pub enum DraftError {
         architecture: Option<Architecture>,
         /// The newest versions that it has.
         versions: Vec<Version>,
+    },
+    /// An image would be in no channel.
+    #[error("{file} is in the channel {channel} alone")]
+    LastChannel {
+        /// The image.
+        file: FileName,
+        /// The channel.
+        channel: Channel,
     },
     /// A withdrawn image is offered to more hosts.
     #[error("{file} was withdrawn {since}: {reason}")]

@@ -161,6 +161,13 @@ impl Store for Directory {
         Ok(folder.write(&name, bytes, FILE_MODE)?)
     }
 
+    fn remove(&self, place: &Place) -> Result<(), LocationError> {
+        match self.folder(place)? {
+            (Some(folder), name) => Ok(folder.remove(&name)?),
+            (None, _) => Ok(()),
+        }
+    }
+
     fn link_hashed(&self, digest: Sha256Digest, name: &FileName) -> Result<(), LocationError> {
         let (folder, plain) = self.folder_made(&Place::Image(name.clone()))?;
         let (_, hashed) = Place::HashedImage(digest, name.clone()).parts();

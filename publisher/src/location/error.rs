@@ -102,3 +102,14 @@ pub enum LocationError {
         source: std::io::Error,
     },
 }
+
+impl LocationError {
+    /// Whether there is a file, longer than the caller reads.
+    #[must_use]
+    pub fn is_too_long(&self) -> bool {
+        matches!(
+            self,
+            Self::TooLong { .. } | Self::Disk(sysext_durable::Error::TooLong { .. })
+        )
+    }
+}

@@ -199,10 +199,17 @@ impl Store for Git {
         self.directory.put(place, bytes)
     }
 
-    fn put_alone(&self, place: &Place, bytes: &[u8]) -> Result<Swap, LocationError> {
-        self.directory.put(place, bytes)?;
+    fn remove(&self, place: &Place) -> Result<(), LocationError> {
+        self.directory.remove(place)
+    }
+
+    fn finish(&self) -> Result<Swap, LocationError> {
         self.for_pages()?;
-        Ok(if self.push()? { Swap::Done } else { Swap::Lost })
+        let changed = git(&self.worktree, &["status", "--porcelain"])?;
+        if changed.is_empty() || self.push()? {
+            return Ok(Swap::Done);
+        }
+        Ok(Swap::Lost)
     }
 
     fn link_hashed(&self, digest: Sha256Digest, name: &FileName) -> Result<(), LocationError> {

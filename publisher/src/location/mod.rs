@@ -48,6 +48,8 @@ pub enum Place {
     Page,
     /// `proposal.json`, in the folder of a proposal.
     Proposal,
+    /// `pruned.json`: what the publisher noted about files that no index names any more. Hosts do not read it.
+    Pruned,
 }
 
 /// What systemd-sysupdate and importctl read instead of signed metadata.
@@ -80,6 +82,7 @@ impl Place {
             Self::Descriptor => (None, "catalog.toml".to_owned()),
             Self::Page => (None, "index.html".to_owned()),
             Self::Proposal => (None, crate::proposal::FILE.to_owned()),
+            Self::Pruned => (None, crate::pruned::FILE.to_owned()),
         }
     }
 }
@@ -138,13 +141,18 @@ pub trait Store: Location {
     /// When the host fails.
     fn put(&self, place: &Place, bytes: &[u8]) -> Result<(), LocationError>;
 
-    /// Writes a file that belongs to no change of the catalog, and shows it to readers at once; the caller has looked at
-    /// the catalog since it has [`exclusive`](Self::exclusive).
+    /// Removes a file; that it is not there is no error.
     ///
     /// # Errors
     /// When the host fails.
-    fn put_alone(&self, place: &Place, bytes: &[u8]) -> Result<Swap, LocationError> {
-        self.put(place, bytes)?;
+    fn remove(&self, place: &Place) -> Result<(), LocationError>;
+
+    /// Makes visible what was written or removed and no new timestamp came after: for hosts that show nothing before it
+    /// is handed in as a whole.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn finish(&self) -> Result<Swap, LocationError> {
         Ok(Swap::Done)
     }
 
@@ -232,6 +240,17 @@ pub fn open_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, Loca
             relative_to,
             path,
         ))?)),
+    }
+}
+
+/// As [`open_store`], for a run that only looks: a directory is not touched, not even by a lock.
+///
+/// # Errors
+/// As [`open_store`].
+pub fn look_into_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, LocationError> {
+    match parse(text)? {
+        Parsed::Directory(path) => Ok(Box::new(Directory::open(&beside(relative_to, path))?)),
+        _ => open_store(text, relative_to),
     }
 }
 

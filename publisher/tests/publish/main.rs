@@ -9,6 +9,8 @@ mod changes;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod dry_run;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod git;
@@ -24,6 +26,8 @@ mod obs;
 mod obs_fetch;
 #[cfg(test)]
 mod proposals;
+#[cfg(test)]
+mod prune;
 #[cfg(test)]
 mod races;
 #[cfg(test)]

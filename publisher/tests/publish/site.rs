@@ -36,7 +36,7 @@ fn it_is_written_once_and_shows_what_is_published() {
     let vendor = Vendor::with_catalog();
     let image = vendor.image("hello", "1.0");
     vendor
-        .run(&["add", &image, "--fixes", "CVE-2026-1", "--rollout", "72"])
+        .run(&["add", &image, "--fixes", "CVE-2026-10001", "--rollout", "72"])
         .ends(0);
     let before = vendor.published();
     let would = site(&vendor, &["--dry-run"]);
@@ -64,7 +64,7 @@ fn it_is_written_once_and_shows_what_is_published() {
         &[
             "sysext-fetch install hello<",
             "images/hello_1.0_noarch.raw",
-            "CVE-2026-1",
+            "CVE-2026-10001",
             "rollout",
             "stable",
         ],

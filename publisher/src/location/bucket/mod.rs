@@ -173,6 +173,10 @@ impl Store for Bucket {
         }
     }
 
+    fn remove(&self, place: &Place) -> Result<(), LocationError> {
+        self.requests.delete(&self.key(place))
+    }
+
     fn link_hashed(&self, digest: Sha256Digest, name: &FileName) -> Result<(), LocationError> {
         let from = Place::Image(name.clone());
         let to = Place::HashedImage(digest, name.clone());

@@ -108,7 +108,7 @@ impl Labels {
             Place::Metadata(RemoteFile::Timestamp) => ("application/json", FOR_A_MINUTE),
             Place::Metadata(_) => ("application/json", FOR_EVER),
             Place::Image(_) | Place::HashedImage(..) => ("application/octet-stream", FOR_EVER),
-            Place::Proposal => ("application/json", FOR_A_MINUTE),
+            Place::Proposal | Place::Pruned => ("application/json", FOR_A_MINUTE),
             Place::Page => ("text/html; charset=utf-8", FOR_A_MINUTE),
             Place::Sums(_) | Place::Descriptor => ("text/plain; charset=utf-8", FOR_A_MINUTE),
         };
