@@ -5,6 +5,7 @@
 //!
 //! - [`candidate`] says what an image file is, [`lint`] what would hurt, [`arrival`] brings its bytes to the host, [`intake`]
 //!   does all three.
+//! - [`elsewhere`] is for files that lie at URLs of their own, such as assets of a release.
 //! - [`published`] is the catalog as it is, verified; [`draft`] the catalog as it shall be, decided without I/O.
 //! - [`signer`] knows where keys are. [`staged`] holds what would be uploaded, [`selfcheck`] looks at it as a client does,
 //!   and only what passes there can be given to [`upload`].
@@ -22,6 +23,7 @@ pub mod config;
 pub mod content;
 pub mod context;
 pub mod draft;
+pub mod elsewhere;
 pub mod failure;
 pub mod intake;
 pub mod known_files;

@@ -1,4 +1,4 @@
-//! A catalog behind `https://` or `http://`: read only, for `verify` and `--base`.
+//! A catalog behind `https://` or `http://`: read only, for `verify` and `--base`; and files at URLs of their own.
 //!
 //! - At most five redirects, and never from https to http.
 //! - Bounded in bytes by the caller, and in time here: for a connection, for each piece of a body, and for a whole file.
@@ -30,24 +30,26 @@ const IMAGE: Duration = Duration::from_secs(3600);
 /// A catalog behind a URL.
 pub struct Web {
     base: Url,
+    links: Links,
+}
+
+/// Files at any URL.
+#[derive(Debug)]
+pub struct Links {
     client: Client,
 }
 
-impl Web {
-    /// The catalog at `base`.
+impl Links {
+    /// A client for them.
     ///
     /// # Errors
     /// When no HTTP client can be made.
-    pub fn new(mut base: Url) -> Result<Self, LocationError> {
+    pub fn new() -> Result<Self, LocationError> {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             // An error means that there is a provider already.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        base.set_fragment(None);
-        if !base.path().ends_with('/') {
-            base.set_path(&format!("{}/", base.path()));
-        }
         let builder = || {
             Client::builder()
                 .user_agent(concat!("sysext-publish/", env!("CARGO_PKG_VERSION")))
@@ -60,21 +62,16 @@ impl Web {
             .build()
             .or_else(|_| builder().tls_certs_only([]).build())
             .map_err(LocationError::Client)?;
-        Ok(Self { base, client })
+        Ok(Self { client })
     }
 
-    fn url(&self, place: &Place) -> Url {
-        let mut url = self.base.clone();
-        let path = match place.parts() {
-            // Metadata names come percent-encoded already.
-            (Some(folder), name) if matches!(place, Place::Metadata(_)) => {
-                format!("{folder}/{name}")
-            }
-            (Some(folder), name) => format!("{folder}/{}", url_component(&name)),
-            (None, name) => name,
-        };
-        url.set_path(&format!("{}{path}", self.base.path()));
-        url
+    /// Opens a file of any length, which the caller bounds; `None` when there is none.
+    ///
+    /// # Errors
+    /// For every other failure.
+    pub fn open(&self, url: &Url) -> Result<Option<Box<dyn Read + Send>>, LocationError> {
+        let response = self.get(url)?;
+        Ok(response.map(|response| Box::new(Timed::new(response, IMAGE)) as Box<dyn Read + Send>))
     }
 
     fn get(&self, url: &Url) -> Result<Option<Response>, LocationError> {
@@ -98,6 +95,37 @@ impl Web {
     }
 }
 
+impl Web {
+    /// The catalog at `base`.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn new(mut base: Url) -> Result<Self, LocationError> {
+        base.set_fragment(None);
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        Ok(Self {
+            base,
+            links: Links::new()?,
+        })
+    }
+
+    fn url(&self, place: &Place) -> Url {
+        let mut url = self.base.clone();
+        let path = match place.parts() {
+            // Metadata names come percent-encoded already.
+            (Some(folder), name) if matches!(place, Place::Metadata(_)) => {
+                format!("{folder}/{name}")
+            }
+            (Some(folder), name) => format!("{folder}/{}", url_component(&name)),
+            (None, name) => name,
+        };
+        url.set_path(&format!("{}{path}", self.base.path()));
+        url
+    }
+}
+
 fn follow(attempt: Attempt<'_>) -> Action {
     if attempt.previous().len() > MAX_REDIRECTS {
         return attempt.error(format!("there are more than {MAX_REDIRECTS} redirects"));
@@ -116,7 +144,7 @@ impl Location for Web {
 
     fn read(&self, place: &Place, limit: u64) -> Result<Option<Vec<u8>>, LocationError> {
         let url = self.url(place);
-        let response = match self.get(&url)? {
+        let response = match self.links.get(&url)? {
             Some(response) => response,
             None => return Ok(None),
         };
@@ -138,8 +166,7 @@ impl Location for Web {
     }
 
     fn open(&self, place: &Place) -> Result<Option<Box<dyn Read + Send>>, LocationError> {
-        let response = self.get(&self.url(place))?;
-        Ok(response.map(|response| Box::new(Timed::new(response, IMAGE)) as Box<dyn Read + Send>))
+        self.links.open(&self.url(place))
     }
 }
 

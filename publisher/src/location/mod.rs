@@ -24,7 +24,7 @@ use url::Url;
 pub use self::directory::Directory;
 use self::git::Branch;
 pub use self::git::Git;
-pub use self::https::Web;
+pub use self::https::{Links, Web};
 
 /// A file of a catalog, by what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
