@@ -12,7 +12,7 @@ use std::io::Read;
 
 use sysext_formats::catalog::{self, Image, Transport};
 use sysext_formats::digest::Sha256Digest;
-use sysext_formats::name::FileName;
+use sysext_formats::name::{FileName, url_component};
 use url::Url;
 
 use crate::config::Config;
@@ -229,6 +229,15 @@ pub fn find(
         sha256,
         urls: urls.to_vec(),
     })
+}
+
+/// The URL of a file in the folder that `images-url` names.
+#[must_use]
+pub fn below(folder: &Url, file: &FileName) -> Url {
+    let mut url = folder.clone();
+    let path = folder.path().trim_end_matches('/');
+    url.set_path(&format!("{path}/{}", url_component(file.as_str())));
+    url
 }
 
 /// Opens a file at a URL of its own.

@@ -13,7 +13,8 @@
 //! - [`location`] is where a catalog lies; [`memory`] and [`known_files`] are what this machine remembers; [`content`]
 //!   says whether bytes are the promised ones.
 //! - [`session`] is a configured catalog; [`reconcile`] drives the path once, and again when somebody else was faster.
-//! - [`cmd`] has one file per subcommand. [`failure`] maps errors to hints and exit codes, [`ui`] talks.
+//! - [`cmd`] has one file per subcommand. [`failure`] maps errors to hints and exit codes, [`ui`] talks, [`github`] hands on
+//!   to later steps of a job.
 
 pub mod arrival;
 pub mod candidate;
@@ -25,6 +26,7 @@ pub mod context;
 pub mod draft;
 pub mod elsewhere;
 pub mod failure;
+pub mod github;
 pub mod intake;
 pub mod known_files;
 pub mod lint;
@@ -47,18 +49,32 @@ pub mod upload;
 use std::process::ExitCode;
 
 use crate::context::{Context, Environment, Verdict};
+use crate::failure::Failure;
+use crate::github::GitHub;
 
 /// Runs one command to its exit code.
 #[must_use]
 pub fn run(cli: cli::Cli, environment: Environment) -> ExitCode {
-    let context = Context::new(cli.globals, environment);
-    match cmd::run(&context, cli.command) {
+    let mut context = Context::new(cli.globals, environment);
+    if context.globals.github_output {
+        match GitHub::of(environment) {
+            Ok(github) => context.ui = context.ui.handing_on_to(github),
+            Err(failure) => return failed(&context, &failure),
+        }
+    }
+    let outcome = cmd::run(&context, cli.command);
+    if let (Ok(_), Some(failure)) = (&outcome, context.ui.not_handed_on()) {
+        return failed(&context, &failure);
+    }
+    match outcome {
         Ok(Verdict::Good) => ExitCode::SUCCESS,
         Ok(Verdict::Bad) => ExitCode::from(1),
         Ok(Verdict::Unverified) => failure::Kind::Unverified.into(),
-        Err(failure) => {
-            context.ui.fail(&failure);
-            failure.kind.into()
-        }
+        Err(failure) => failed(&context, &failure),
     }
+}
+
+fn failed(context: &Context, failure: &Failure) -> ExitCode {
+    context.ui.fail(failure);
+    failure.kind.into()
 }

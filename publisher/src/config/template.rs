@@ -84,6 +84,7 @@ hashed-names = \"link\"  # second names for stock TUF clients: \"link\" or \"non
 transports = [\"zstd\"]  # cheaper ways to get an image, besides the image itself
 zstd-level = 19        # 1 (fast) to 22 (small)
 openpgp = \"\"           # such as \"cmd:gpg --detach-sign\": systemd-sysupdate can read the catalog, too
+images-url = \"\"        # where hosts find images, when something copies images/ elsewhere: a URL of that folder
 group-above = 200      # from how many extensions on the table of contents is split by name
 
 [keys]

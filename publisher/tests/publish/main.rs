@@ -9,6 +9,8 @@ mod changes;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod elsewhere;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod git;
