@@ -11,7 +11,7 @@
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
@@ -56,7 +56,7 @@ impl GitHub {
     pub fn report(&self, command: &str, document: &Value, text: &str) {
         let mut outputs = outputs(document);
         outputs.push(("summary", text.to_owned()));
-        self.keep(append(&self.output, &outputs), OUTPUT);
+        self.keep(append(&self.output, &outputs), OUTPUT, &self.output);
         self.summarize(command, text);
     }
 
@@ -64,7 +64,7 @@ impl GitHub {
     pub fn report_failure(&self, failure: &Failure) {
         let text = failure.text();
         let outputs = vec![("changed", "false".to_owned()), ("summary", text.clone())];
-        self.keep(append(&self.output, &outputs), OUTPUT);
+        self.keep(append(&self.output, &outputs), OUTPUT, &self.output);
         self.summarize("failed", &text);
     }
 
@@ -79,13 +79,16 @@ impl GitHub {
         let text = plain::lines(&shortened(text));
         let fence = fence(&text);
         let block = format!("### sysext-publish: {title}\n\n{fence}text\n{text}\n{fence}\n\n");
-        self.keep(write(path, &block), SUMMARY);
+        self.keep(write(path, &block), SUMMARY, path);
     }
 
-    fn keep(&self, result: io::Result<()>, variable: &str) {
+    fn keep(&self, result: io::Result<()>, variable: &str, path: &Path) {
         let Err(error) = result else { return };
         let failure = Failure::of(Kind::Failed, &error)
-            .during(format!("the file that {variable} names can not be written"))
+            .during(format!(
+                "{variable} names {}, which can not be written",
+                path.display()
+            ))
             .hint("the command itself did what it says above");
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         failed.get_or_insert(failure);
@@ -129,7 +132,7 @@ fn outputs(document: &Value) -> Vec<(&'static str, String)> {
     outputs
 }
 
-fn append(path: &PathBuf, outputs: &[(&'static str, String)]) -> io::Result<()> {
+fn append(path: &Path, outputs: &[(&'static str, String)]) -> io::Result<()> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let end = format!("end-{:032x}", u128::from_le_bytes(random));
@@ -144,7 +147,7 @@ fn append(path: &PathBuf, outputs: &[(&'static str, String)]) -> io::Result<()> 
 }
 
 /// Many steps append to these files, in turn; nothing that anybody keeps is in them.
-fn write(path: &PathBuf, text: &str) -> io::Result<()> {
+fn write(path: &Path, text: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().append(true).create(true).open(path)?;
     file.write_all(text.as_bytes())
 }

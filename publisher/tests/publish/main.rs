@@ -15,6 +15,8 @@ mod faults;
 #[cfg(test)]
 mod git;
 #[cfg(test)]
+mod github;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod hosts;
