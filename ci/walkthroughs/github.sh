@@ -39,6 +39,7 @@ tag() {
     git -C "$CLONE" push --quiet origin HEAD "$1"
 }
 
+results=()
 follow "The repository" "SYSEXT_CATALOG=$REPO"
 ! grep -q '@0000' "$CLONE"/.github/workflows/*.yml || fail "an action is not pinned"
 pages
@@ -120,6 +121,26 @@ workflow renew-release refs/heads/main 151
 rm "$WORLD/issues/1"
 workflow renew refs/heads/main 152
 expect 0 open_issues
+say "the program of a tarball runs when it is the right tarball"
+tar --create --gzip --file "$CLONE/program.tar.gz" --directory "$PROGRAMS" sysext-publish
+git -C "$CLONE" add program.tar.gz
+git -C "$CLONE" commit --quiet --message "A program"
+git -C "$CLONE" push --quiet origin HEAD
+for digest in "$(sha256sum <"$CLONE/program.tar.gz" | cut -d ' ' -f 1)" "$(printf '' | sha256sum | cut -d ' ' -f 1)" ''; do
+    cat >"$CLONE/.github/workflows/tarball.yml" <<YML
+jobs:
+  status:
+    steps:
+      - uses: actions/checkout@1af3b93b6815bc44a9784bd300feb67ff0d1eeb3
+      - uses: sysext-catalog/sysext-catalog/ci/action@$(printf '%040d' 0)
+        with:
+          args: "status\\n--json"
+          tarball: program.tar.gz
+          tarball-sha256: "$digest"
+YML
+    results+=("$(workflow tarball refs/heads/main >/dev/null && echo good || echo bad)")
+done
+expect "good bad bad" echo "${results[@]}"
 say "a renewal that fails is said, too"
 rm "$WORLD/secrets/renew/SYSEXT_ONLINE_KEY"
 expect_code 1 workflow renew refs/heads/main 153

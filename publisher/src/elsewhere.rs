@@ -32,7 +32,7 @@ pub enum ElsewhereError {
     NotALink(String),
     /// Something behind the path.
     #[error("{0} has a query or a fragment: names of files are appended to it")]
-    NotAFolder(Url),
+    NotAFolder(String),
     /// A name that would not stay what it is.
     #[error(
         "{file} has {character:?} in its name, or at an end of it, which hosts of releases replace: the file would not be at its URL"
@@ -55,15 +55,15 @@ pub enum ElsewhereError {
     #[error("{url} is not there")]
     Missing {
         /// The URL.
-        url: Url,
+        url: String,
     },
     /// Something else is there.
     #[error("{url} is another file")]
     Other {
         /// The URL.
-        url: Url,
+        url: String,
         /// How it differs.
-        source: ContentError,
+        source: Box<ContentError>,
     },
     /// The server failed.
     #[error(transparent)]
@@ -110,7 +110,7 @@ impl Folder {
     pub fn new(url: &Url, rule: Rule) -> Result<Self, ElsewhereError> {
         let url = rule.link(url.as_str())?;
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(ElsewhereError::NotAFolder(url));
+            return Err(ElsewhereError::NotAFolder(url.into()));
         }
         Ok(Self(url))
     }
@@ -221,7 +221,10 @@ pub fn find(
                 source,
             }
             .into(),
-            source => ElsewhereError::Other { url, source },
+            other => ElsewhereError::Other {
+                url: url.into(),
+                source: Box::new(other),
+            },
         })?;
     }
     Ok(Found {
@@ -251,9 +254,9 @@ pub fn open(
     url: &Url,
     ui: &Ui,
 ) -> Result<Progress<Box<dyn Read + Send>>, ElsewhereError> {
-    let body = links
-        .open(url)?
-        .ok_or_else(|| ElsewhereError::Missing { url: url.clone() })?;
+    let body = links.open(url)?.ok_or_else(|| ElsewhereError::Missing {
+        url: url.to_string(),
+    })?;
     Ok(Progress::new(ui, file.as_str(), length, body))
 }
 

@@ -109,11 +109,10 @@ fn outputs(document: &Value) -> Vec<(&'static str, String)> {
             outputs.push(("proposal", directory));
         }
         let changes = document.get("changes").and_then(Value::as_array);
-        let images = changes.into_iter().flatten().filter(|change| {
-            change
-                .get("change")
-                .is_some_and(|kind| *kind == Value::from("image"))
-        });
+        let images = changes
+            .into_iter()
+            .flatten()
+            .filter(|change| change.get("change").and_then(Value::as_str) == Some("image"));
         let images: Vec<_> = images.collect();
         let all = |name: &str| {
             let mut all: Vec<_> = images.iter().filter_map(|it| text(it, name)).collect();
