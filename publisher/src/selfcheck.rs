@@ -483,9 +483,19 @@ mod tests {
     #[test]
     fn an_image_whose_bytes_at_the_host_are_others_or_that_no_index_lists_is_refused() {
         let keys = one_key();
-        for (listed, expected) in [
-            (true, "the bytes at the host are not those"),
-            (false, "would not find"),
+        let elsewhere = serde_json::json!(["https://cdn.example/a_1_noarch.raw"]);
+        for (listed, urls, expected) in [
+            (
+                true,
+                serde_json::json!([]),
+                "the bytes at the host are not those",
+            ),
+            (true, elsewhere, "where its index says that it is"),
+            (
+                false,
+                serde_json::json!([]),
+                "would not find a_1_noarch.raw in",
+            ),
         ] {
             let mut draft = first(&keys, Expires::default());
             let (extension, file): (ExtensionName, FileName) =
@@ -496,6 +506,7 @@ mod tests {
                     "schema": 1, "class": "sysext", "version": "1", "architecture": "_any",
                     "extension_release": {"ID": "_any"}, "channels": ["stable"], "released": NOW,
                     "image": {"container": "none", "filesystem": "squashfs", "compressed": false},
+                    "urls": urls,
                 }});
                 let target = sysext_formats::role::TargetFile {
                     length: 5,
