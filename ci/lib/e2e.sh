@@ -50,12 +50,13 @@ absent() {
 # The web servers to end with the script.
 SERVERS=()
 
-# serve_folder DIR: serves it over http until the script ends; prints nothing, sets URL.
+# serve_folder DIR [TOKEN]: serves it over http until the script ends; prints nothing, sets URL. Whoever has the token may
+# put files there.
 serve_folder() {
     local url_file
     need python3 || skip "http server" "needs python3"
     url_file=$(mktemp -u "$WORK/url.XXXXXX")
-    python3 "$CI_DIR/lib/http-server" "$1" "$url_file" 2>>"$WORK/http.log" </dev/null &
+    python3 "$CI_DIR/lib/http-server" "$1" "$url_file" ${2:+"$2"} 2>>"$WORK/http.log" </dev/null &
     SERVERS+=("$!")
     for _ in $(seq 100); do
         [[ ! -e $url_file ]] || break

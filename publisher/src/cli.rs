@@ -42,6 +42,9 @@ pub struct Globals {
     /// Say nothing but data, warnings and errors
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Hand outputs and a summary to later steps of a GitHub job (needs GITHUB_OUTPUT)
+    #[arg(long, global = true)]
+    pub github_output: bool,
     /// A file whose first line is the passphrase of encrypted keys
     #[arg(long, global = true, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,

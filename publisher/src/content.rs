@@ -85,7 +85,11 @@ pub fn check_zstd(
     packed.check(file, transport.length, transport.sha256)
 }
 
-fn compare(
+/// Checks the bytes of a file of any kind.
+///
+/// # Errors
+/// When they are others.
+pub fn compare(
     file: &FileName,
     reader: impl Read,
     length: u64,

@@ -1,23 +1,28 @@
 //! Taking image files into a catalog: what `add` and `sync` do alike.
 
+mod vet;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Links, Rollout, SCHEMA};
+use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Rollout, SCHEMA, Transport};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{Channel, ExtensionName, FileName};
 use sysext_formats::role::Extra;
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
+use url::Url;
 
-use crate::arrival::{self, Identity, Transports};
+pub use self::vet::vet;
+use crate::arrival::{self, Arrival, Identity, Transports};
 use crate::candidate::{self, Candidate, Overrides};
+use crate::config::Config;
 use crate::context::Context;
 use crate::draft::{DraftError, Standing};
+use crate::elsewhere::{self, ElsewhereError, Folder, Promised, Rule};
 use crate::failure::{Failure, Kind};
 use crate::known_files::KnownFiles;
-use crate::lint::{self, Severity};
-use crate::location::Store;
+use crate::location::{Links, Store};
 use crate::reconcile::Attempt;
 use crate::session::Session;
 
@@ -32,13 +37,15 @@ pub struct Request {
     /// Advisories that they fix.
     pub fixes: Vec<String>,
     /// Where to read more.
-    pub links: Option<Links>,
+    pub links: Option<catalog::Links>,
     /// Over how many hours hosts take them.
     pub rollout_hours: Option<u32>,
     /// What counts more than what the images say.
     pub overrides: Overrides,
     /// Whether other bytes of a published version become its next revision.
     pub revision: bool,
+    /// Where the images and their transports are, or are going to be, instead of at the location.
+    pub at: Option<Url>,
     /// The zstd level of transports, where it is not the configured one.
     pub zstd_level: Option<i32>,
     /// Whether an index that keys which may not sign it any more have signed is begun again.
@@ -231,22 +238,27 @@ impl<'a> Intake<'a> {
         (file, version): (FileName, Version),
         attempt: &mut Attempt<'_, '_>,
     ) -> Result<(), Failure> {
-        let arrivals = &mut *attempt.arrivals;
+        let place = match &self.request.at {
+            Some(url) => Some(Folder::new(url, Rule::of(attempt.config))?),
+            None => None,
+        };
+        let urls = place
+            .as_ref()
+            .map(|place| place.url_of(&file))
+            .transpose()?;
+        let urls = Vec::from_iter(urls);
         let (sha256, transports) = if self.context.globals.dry_run {
             (self.digest(path, identity)?, Vec::new())
         } else {
-            if !arrivals.contains_key(&file) {
-                let transports = Transports::of(attempt.config, self.request.zstd_level);
-                let ui = &self.context.ui;
-                let arrival = arrival::bring(self.store, path, identity, &file, transports, ui)?;
-                self.known
-                    .insert(&identity, arrival.sha256, self.context.now());
-                arrivals.insert(file.clone(), arrival);
-            }
-            match arrivals.get(&file) {
-                Some(arrival) => (arrival.sha256, arrival.transports.clone()),
-                None => (self.digest(path, identity)?, Vec::new()),
-            }
+            let arrival = match attempt.arrivals.remove(&file) {
+                Some(arrival) => arrival,
+                None => self.bring(path, identity, &file, place.as_ref(), attempt.config)?,
+            };
+            self.known
+                .insert(&identity, arrival.sha256, self.context.now());
+            let said = (arrival.sha256, arrival.transports.clone());
+            attempt.arrivals.insert(file.clone(), arrival);
+            said
         };
         candidate.keeps_promise(sha256)?;
         let image = Image {
@@ -263,7 +275,7 @@ impl<'a> Intake<'a> {
                 released: self.released(identity),
                 image: facts(&candidate.facts),
                 transports,
-                urls: Vec::new(),
+                urls,
                 withdrawn: None,
                 fixes: self.request.fixes.clone(),
                 rollout: self.request.rollout_hours.map(|hours| Rollout {
@@ -275,6 +287,47 @@ impl<'a> Intake<'a> {
             },
         };
         Ok(attempt.editor.add_image(&candidate.extension, &image)?)
+    }
+
+    /// Brings an image to the store, or finds it at `place`. What is proposed comes along, to be put there.
+    fn bring(
+        &self,
+        path: &Path,
+        identity: Identity,
+        file: &FileName,
+        place: Option<&Folder>,
+        config: &Config,
+    ) -> Result<Arrival, Failure> {
+        let transports = Transports::of(config, self.request.zstd_level);
+        let ui = &self.context.ui;
+        let Some(place) = place else {
+            return Ok(arrival::bring(
+                self.store, path, identity, file, transports, ui,
+            )?);
+        };
+        let named = |transports: &mut Vec<Transport>| -> Result<(), ElsewhereError> {
+            for transport in transports {
+                transport.urls = vec![place.url_of(&transport.file)?];
+            }
+            Ok(())
+        };
+        if self.context.outbox.is_some() {
+            let mut arrival = arrival::bring(self.store, path, identity, file, transports, ui)?;
+            named(&mut arrival.transports)?;
+            return Ok(arrival);
+        }
+        let (sha256, mut transports) = arrival::measure(path, identity, file, transports, ui)?;
+        named(&mut transports)?;
+        let image = Promised {
+            file,
+            length: identity.length,
+            sha256,
+            urls: &[place.url_of(file)?],
+        };
+        let links = Links::new()?;
+        let rule = Rule::of(config);
+        let find = |promised: Promised<'_>| elsewhere::find(&links, promised, rule, ui);
+        Ok(Arrival::elsewhere(image, transports, find)?)
     }
 
     fn digest(&mut self, path: &Path, identity: Identity) -> Result<Sha256Digest, Failure> {
@@ -294,40 +347,6 @@ impl<'a> Intake<'a> {
             .and_then(|text| text.parse().ok());
         UtcTime::from_unix(epoch.unwrap_or(identity.modified.0)).min(self.context.now())
     }
-}
-
-/// Says what in an image would hurt hosts, and refuses it where it would.
-///
-/// # Errors
-/// With every finding, and how to mend it.
-pub fn vet(
-    context: &Context,
-    candidate: &Candidate,
-    image: &mut sysext_image::Image<std::fs::File>,
-    channels: &[Channel],
-) -> Result<(), Failure> {
-    let path = candidate.path.display();
-    let findings = lint::check(candidate, image, channels);
-    let (errors, warnings): (Vec<_>, Vec<_>) = findings
-        .iter()
-        .partition(|finding| finding.severity == Severity::Error);
-    for finding in warnings {
-        context.ui.warn(format_args!(
-            "{path}: {} ({}); {}",
-            finding.message, finding.rule, finding.fix
-        ));
-    }
-    if errors.is_empty() {
-        return Ok(());
-    }
-    let failure = Failure::new(
-        Kind::Failed,
-        format!("{path} would hurt the hosts that install it"),
-    );
-    Err(errors.into_iter().fold(failure, |failure, finding| {
-        let cause = format!("{} ({})", finding.message, finding.rule);
-        failure.because(cause).hint(finding.fix.clone())
-    }))
 }
 
 /// Says what the configuration says about an extension. One without a table there keeps what is said about it.

@@ -227,7 +227,7 @@ pub fn descriptor(
         id: config.id.clone(),
         title: config.title.clone(),
         url: config.url.clone(),
-        images_url: None,
+        images_url: config.images_url.clone(),
         extensions: config.provides.clone(),
         root_version,
         root_sha256: Some(fingerprint),

@@ -64,7 +64,7 @@ pub fn upload(
     }
     for (arrival, _) in tree.images {
         arrival.publish()?;
-        if hashed_names == HashedNames::Link {
+        if hashed_names == HashedNames::Link && arrival.is_at_location() {
             store.link_hashed(arrival.sha256, &arrival.file)?;
         }
     }

@@ -140,7 +140,7 @@ pub(crate) fn fetch_file(
             file: &transport.file,
             length: transport.length,
             sha256: &transport.sha256,
-            urls: &[],
+            urls: &transport.urls,
             method: Method::Zstd,
         },
         None => download::Wanted {

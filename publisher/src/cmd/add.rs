@@ -56,6 +56,10 @@ pub struct Words {
     /// Let hosts take the images over this many hours from now on, instead of all at once
     #[arg(long, value_name = "HOURS")]
     rollout: Option<u32>,
+    /// The images and their transports are below this URL, such as a release's downloads, and are not copied to the location;
+    /// with `propose` they are going to be
+    #[arg(long, value_name = "URL")]
+    at: Option<Url>,
     /// How hard to compress transports: 1 (fast) to 22 (small), instead of what the configuration says
     #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(i32).range(1..=22))]
     zstd_level: Option<i32>,
@@ -107,6 +111,7 @@ impl Words {
             fixes,
             links,
             rollout_hours: self.rollout,
+            at: self.at,
             zstd_level: self.zstd_level,
             anew: self.anew,
             ..Request::default()

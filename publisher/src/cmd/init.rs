@@ -315,7 +315,9 @@ fn text(context: &Context, args: &Args, location: &str, trust: &str) -> String {
     text.push_str("  sysext-publish add IMAGE\n");
     if args.profile != Profile::Manual {
         text.push_str(
-            "\nSecrets of a GitHub repository, for the jobs that publish and renew:\n\
+            "\nIn a GitHub repository, for the jobs that publish and renew (ci/templates/github has their workflows):\n\
+             \x20 gh api --method PUT 'repos/{owner}/{repo}/environments/release'\n\
+             \x20 gh api --method PUT 'repos/{owner}/{repo}/environments/renew'\n\
              \x20 gh secret set SYSEXT_RELEASE_KEY --env release < keys/ci/release.pem\n\
              \x20 gh secret set SYSEXT_ONLINE_KEY --env release < keys/ci/online.pem\n\
              \x20 gh secret set SYSEXT_ONLINE_KEY --env renew < keys/ci/online.pem\n",

@@ -11,6 +11,7 @@ mod office;
 mod openpgp;
 mod span;
 mod template;
+mod values;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,6 +28,7 @@ pub use self::office::{Office, OfficeError};
 pub use self::openpgp::{OpenPgp, OpenPgpError};
 pub use self::span::{Span, SpanError};
 pub use self::template::{Profile, Template};
+use self::values::{one_or_many, url_or_nothing};
 use crate::signer::KeySource;
 
 /// The name of the vendor's own copy of the first root, beside the configuration.
@@ -48,6 +50,9 @@ pub struct Config {
     pub url: Vec<Url>,
     /// Where it is written.
     pub location: String,
+    /// Where hosts find images and transports, when somebody copies `images/` elsewhere.
+    #[serde(default, deserialize_with = "url_or_nothing")]
+    pub images_url: Option<Url>,
     /// Which extensions hosts let it provide.
     #[serde(default = "everything")]
     pub provides: Vec<NamePattern>,
@@ -341,27 +346,6 @@ fn default_group_above() -> usize {
 
 fn default_level() -> i32 {
     19
-}
-
-/// A string or a list of strings; an empty string is an empty list.
-fn one_or_many<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<KeySource>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a key source or a list of them is needed")]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
-    }
-    let texts = match OneOrMany::deserialize(deserializer)? {
-        OneOrMany::One(text) if text.is_empty() => Vec::new(),
-        OneOrMany::One(text) => vec![text],
-        OneOrMany::Many(texts) => texts,
-    };
-    texts
-        .iter()
-        .map(|text| text.parse().map_err(serde::de::Error::custom))
-        .collect()
 }
 
 #[cfg(test)]

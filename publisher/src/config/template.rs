@@ -85,6 +85,7 @@ transports = [\"zstd\"]  # cheaper ways to get an image, besides the image itsel
 zstd-level = 19        # 1 (fast) to 22 (small)
 openpgp = \"\"           # such as \"cmd:gpg --detach-sign\": systemd-sysupdate can read the catalog, too
 keep = 5               # how many images of each kind `sysext-publish prune` keeps in an index
+images-url = \"\"        # where hosts find images, when something copies images/ elsewhere: a URL of that folder
 group-above = 200      # from how many extensions on the table of contents is split by name
 
 [keys]

@@ -28,8 +28,8 @@ pub use self::directory::Directory;
 pub use self::error::LocationError;
 use self::git::Branch;
 pub use self::git::Git;
-pub use self::https::Web;
 pub(crate) use self::https::WebFolder;
+pub use self::https::{Links, Web};
 
 /// A file of a catalog, by what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

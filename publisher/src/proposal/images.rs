@@ -11,12 +11,13 @@ use crate::arrival::{self, Arrival};
 use crate::candidate::{self, Overrides};
 use crate::content;
 use crate::context::Context;
+use crate::elsewhere::{self, Promised};
 use crate::failure::Failure;
 use crate::intake;
-use crate::location::Store;
+use crate::location::{Links, Store};
 
 /// Brings a new image and its transports from a proposal to `store`: looked at as if it were published from
-/// here, and held against what its index promises.
+/// here, and held against what its index promises. What has URLs of its own must be there, too, and is not copied.
 ///
 /// # Errors
 /// When something is not there, is not what is promised, or would hurt hosts.
@@ -25,6 +26,7 @@ pub fn bring(
     source: &Source,
     image: &Image,
     store: &dyn Store,
+    rule: elsewhere::Rule,
 ) -> Result<Arrival, Failure> {
     let folder = source.images(image)?;
     let files = Dir::open(&folder).map_err(ProposalError::from)?;
@@ -73,5 +75,9 @@ pub fn bring(
     if facts != image.image {
         return Err(differs("image", format!("{:?}", image.image), format!("{facts:?}")).into());
     }
-    Ok(arrival::bring_promised(store, &folder, image, &context.ui)?)
+    let links = Links::new()?;
+    let find = |promised: Promised<'_>| -> Result<_, Failure> {
+        Ok(elsewhere::find(&links, promised, rule, &context.ui)?)
+    };
+    arrival::bring_promised(store, &folder, image, find, &context.ui)
 }

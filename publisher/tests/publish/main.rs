@@ -11,9 +11,13 @@ mod common;
 #[cfg(test)]
 mod dry_run;
 #[cfg(test)]
+mod elsewhere;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod git;
+#[cfg(test)]
+mod github;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]

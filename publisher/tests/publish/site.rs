@@ -36,7 +36,14 @@ fn it_is_written_once_and_shows_what_is_published() {
     let vendor = Vendor::with_catalog();
     let image = vendor.image("hello", "1.0");
     vendor
-        .run(&["add", &image, "--fixes", "CVE-2026-10001", "--rollout", "72"])
+        .run(&[
+            "add",
+            &image,
+            "--fixes",
+            "CVE-2026-10001",
+            "--rollout",
+            "72",
+        ])
         .ends(0);
     let before = vendor.published();
     let would = site(&vendor, &["--dry-run"]);
