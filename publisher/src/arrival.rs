@@ -4,6 +4,7 @@
 //! - A file that changes while it is read is noticed: its identity, size and times are looked at before the first byte
 //!   that says anything about the image, and after the last.
 //! - A transport that is not smaller than the image is dropped.
+//! - What is written is hashed as it is written ([`Brought`]), so that the self-check need not read it again.
 //! - A new file is at the location, or was found at URLs of its own ([`elsewhere`](crate::elsewhere)): there is no third
 //!   way into an [`Arrival`].
 
@@ -19,10 +20,11 @@ use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
 use sysext_formats::limits::MAX_IMAGE;
 use sysext_formats::name::{FileName, NameError};
 
-use self::pass::{copy, pass};
+use self::pass::{Hashed, Hashing, copy, pass};
 use crate::config::{Config, TransportChoice};
 use crate::elsewhere::{Found, Promised};
 use crate::location::{Incoming, LocationError, Place, Store};
+use crate::parallel;
 use crate::ui::Ui;
 
 /// Why an image did not arrive.
@@ -112,6 +114,8 @@ impl Identity {
 pub struct Transports {
     /// The zstd level of the full one; none is made without.
     pub zstd: Option<i32>,
+    /// How many threads make it.
+    pub threads: u32,
 }
 
 impl Transports {
@@ -121,6 +125,51 @@ impl Transports {
         let zstd = config.transports.contains(&TransportChoice::Zstd);
         Self {
             zstd: zstd.then_some(level.unwrap_or(config.zstd_level)),
+            threads: u32::try_from(parallel::cores()).unwrap_or(1),
+        }
+    }
+
+    /// The same, made for so many images at once.
+    #[must_use]
+    pub fn sharing(self, images: usize) -> Self {
+        let images = u32::try_from(images).unwrap_or(u32::MAX).max(1);
+        Self {
+            threads: (self.threads / images).max(1),
+            ..self
+        }
+    }
+}
+
+/// A file at the location that was written whole, and is on its way to a name. Its digest is that of every byte that the
+/// host was given for it.
+#[derive(Debug)]
+pub(crate) struct Brought {
+    incoming: Box<dyn Incoming>,
+    sha256: Sha256Digest,
+}
+
+impl Brought {
+    /// For tests: a file of these bytes.
+    #[cfg(test)]
+    pub(crate) fn of(mut incoming: Box<dyn Incoming>, bytes: &[u8]) -> Self {
+        incoming.write_all(bytes).unwrap();
+        Self {
+            incoming,
+            sha256: Sha256Digest::of(bytes),
+        }
+    }
+
+    /// What was written.
+    pub(crate) fn sha256(&self) -> Sha256Digest {
+        self.sha256
+    }
+}
+
+impl From<Hashed<Box<dyn Incoming>>> for Brought {
+    fn from(hashed: Hashed<Box<dyn Incoming>>) -> Self {
+        Self {
+            incoming: hashed.inner,
+            sha256: hashed.sha256,
         }
     }
 }
@@ -129,7 +178,7 @@ impl Transports {
 #[derive(Debug)]
 pub(crate) enum Bytes {
     /// At the location, on their way to a name.
-    Incoming(Box<dyn Incoming>),
+    Incoming(Brought),
     /// At URLs of their own.
     Elsewhere(Found),
 }
@@ -137,7 +186,7 @@ pub(crate) enum Bytes {
 impl Bytes {
     fn publish(&mut self) -> Result<(), LocationError> {
         match self {
-            Self::Incoming(incoming) => incoming.publish(),
+            Self::Incoming(brought) => brought.incoming.publish(brought.sha256),
             Self::Elsewhere(_) => Ok(()),
         }
     }
@@ -222,19 +271,17 @@ pub fn bring(
     transports: Transports,
     ui: &Ui,
 ) -> Result<Arrival, ArrivalError> {
-    let mut image = store.incoming(&Place::Image(file.clone()))?;
     let open = |name: &FileName| store.incoming(&Place::Image(name.clone()));
-    let passed = pass(path, identity, file, &mut image, transports, open, ui)?;
-    let (transports, transport_files) = passed.transports.into_iter().unzip();
+    let passed = pass(path, identity, file, transports, open, ui)?;
+    let (transports, files): (_, Vec<_>) = passed.transports.into_iter().unzip();
+    let arrived = |hashed: Hashed<_>| Bytes::Incoming(hashed.into());
     Ok(Arrival {
         file: file.clone(),
         length: identity.length,
-        sha256: passed.sha256,
+        sha256: passed.image.sha256,
         transports,
-        image: Bytes::Incoming(image),
-        transport_files: Vec::into_iter(transport_files)
-            .map(Bytes::Incoming)
-            .collect(),
+        image: arrived(passed.image),
+        transport_files: files.into_iter().map(arrived).collect(),
     })
 }
 
@@ -250,20 +297,10 @@ pub fn measure(
     ui: &Ui,
 ) -> Result<(Sha256Digest, Vec<Transport>), ArrivalError> {
     let nowhere = |_: &FileName| Ok(io::sink());
-    let passed = pass(
-        path,
-        identity,
-        file,
-        &mut io::sink(),
-        transports,
-        nowhere,
-        ui,
-    )?;
+    let passed = pass(path, identity, file, transports, nowhere, ui)?;
     let transports = passed.transports.into_iter();
-    Ok((
-        passed.sha256,
-        transports.map(|(transport, _)| transport).collect(),
-    ))
+    let transports = transports.map(|(transport, _)| transport).collect();
+    Ok((passed.image.sha256, transports))
 }
 
 /// Brings files that are promised already: an image and its transports from `folder`, each under its name there. What has
@@ -279,18 +316,17 @@ pub fn bring_promised<E: From<ArrivalError>>(
     mut find: impl FnMut(Promised<'_>) -> Result<Found, E>,
     ui: &Ui,
 ) -> Result<Arrival, E> {
-    let copied = |name: &FileName| -> Result<Box<dyn Incoming>, ArrivalError> {
+    let copied = |name: &FileName| -> Result<Brought, ArrivalError> {
         let failed = |source| ArrivalError::Write {
             file: name.clone(),
             source,
         };
         let path = folder.join(name.as_str());
-        let mut incoming = store.incoming(&Place::Image(name.clone()))?;
+        let mut incoming = Hashing::new(store.incoming(&Place::Image(name.clone()))?);
         copy(&path, Identity::at(&path)?, ui, |piece| {
             incoming.write_all(piece).map_err(failed)
         })?;
-        incoming.flush().map_err(failed)?;
-        Ok(incoming)
+        Ok(incoming.finish().map_err(failed)?.into())
     };
     let mut bytes = |promised: Promised<'_>| -> Result<Bytes, E> {
         Ok(if promised.urls.is_empty() {
@@ -312,8 +348,6 @@ pub fn bring_promised<E: From<ArrivalError>>(
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
-
     use super::*;
     use crate::location::Directory;
     use crate::ui::Format;
@@ -353,20 +387,14 @@ mod tests {
         let bytes: Vec<u8> = (0..3_000_000_u32)
             .flat_map(|number| (number / 7).to_le_bytes())
             .collect();
-        let (_temp, first) = take(&bytes, "[\"zstd\"]");
+        let (temp, first) = take(&bytes, "[\"zstd\"]");
         let mut first = first.unwrap();
         assert_eq!(first.sha256, Sha256Digest::of(&bytes));
-        let mut copy = Vec::new();
-        let read_back = |bytes: &mut Bytes, into: &mut Vec<u8>| {
-            let Bytes::Incoming(incoming) = bytes else {
-                panic!("it is elsewhere")
-            };
-            incoming.read_back().unwrap().read_to_end(into).unwrap();
-        };
-        read_back(&mut first.image, &mut copy);
-        assert!(copy == bytes);
-        let mut packed = Vec::new();
-        read_back(&mut first.transport_files[0], &mut packed);
+        first.publish().unwrap();
+        let read =
+            |name: &str| std::fs::read(temp.path().join("public/images").join(name)).unwrap();
+        assert!(read("a_1_noarch.raw") == bytes);
+        let packed = read("a_1_noarch.raw.zst");
         assert_eq!(first.transports[0].sha256, Sha256Digest::of(&packed));
         assert!(zstd::decode_all(packed.as_slice()).unwrap() == bytes);
         let (_temp, second) = take(&bytes, "[\"zstd\"]");

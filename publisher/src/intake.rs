@@ -1,5 +1,7 @@
 //! Taking image files into a catalog: what `add` and `sync` do alike.
 
+mod ahead;
+mod image;
 mod vet;
 
 use std::collections::BTreeMap;
@@ -13,6 +15,9 @@ use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
 use url::Url;
 
+pub use self::image::facts;
+use self::image::revised;
+use self::vet::judge;
 pub use self::vet::vet;
 use crate::arrival::{self, Arrival, Identity, Transports};
 use crate::candidate::{self, Candidate, Overrides};
@@ -22,6 +27,7 @@ use crate::draft::{DraftError, Standing};
 use crate::elsewhere::{self, ElsewhereError, Folder, Promised, Rule};
 use crate::failure::{Failure, Kind};
 use crate::known_files::KnownFiles;
+use crate::lint::{self, Finding};
 use crate::location::{Links, Store};
 use crate::reconcile::Attempt;
 use crate::session::Session;
@@ -67,6 +73,25 @@ pub struct Intake<'a> {
 struct Prepared {
     identity: Identity,
     candidate: Candidate,
+    findings: Vec<Finding>,
+    /// Whether it was said what was found.
+    told: bool,
+}
+
+impl Prepared {
+    /// Reads and lints an image.
+    fn read(path: &Path, request: &Request) -> Result<Self, Failure> {
+        // Its identity comes first: what is read afterwards is held against it.
+        let identity = Identity::at(path)?;
+        let (candidate, mut image) = candidate::read_image(path, &request.overrides)?;
+        let findings = lint::check(&candidate, &mut image, &request.channels);
+        Ok(Self {
+            identity,
+            candidate,
+            findings,
+            told: false,
+        })
+    }
 }
 
 impl<'a> Intake<'a> {
@@ -124,6 +149,7 @@ impl<'a> Intake<'a> {
         let Prepared {
             identity,
             candidate,
+            ..
         } = self.prepare(path)?;
         self.load(&candidate.extension, attempt)?;
         describe(&candidate.extension, attempt)?;
@@ -194,13 +220,22 @@ impl<'a> Intake<'a> {
 
     /// Reads and lints an image, once in a run.
     fn prepare(&mut self, path: &Path) -> Result<Prepared, Failure> {
-        if let Some(prepared) = self.prepared.get(path) {
-            return Ok(prepared.clone());
+        let mut prepared = match self.prepared.remove(path) {
+            Some(prepared) => prepared,
+            None => Prepared::read(path, &self.request)?,
+        };
+        if !prepared.told {
+            self.tell(path, &prepared)?;
+            prepared.told = true;
         }
-        // Its identity comes first: what is read afterwards is held against it.
-        let identity = Identity::at(path)?;
-        let (candidate, mut image) = candidate::read_image(path, &self.request.overrides)?;
-        vet(self.context, &candidate, &mut image, &self.request.channels)?;
+        self.prepared.insert(path.to_owned(), prepared.clone());
+        Ok(prepared)
+    }
+
+    /// Says what an image is, and what was found; refuses one that would hurt.
+    fn tell(&self, path: &Path, prepared: &Prepared) -> Result<(), Failure> {
+        let candidate = &prepared.candidate;
+        judge(self.context, candidate, &prepared.findings)?;
         let origins: Vec<_> = candidate
             .provenance
             .iter()
@@ -214,12 +249,7 @@ impl<'a> Intake<'a> {
             candidate.architecture,
             origins.join("; ")
         ));
-        let prepared = Prepared {
-            identity,
-            candidate,
-        };
-        self.prepared.insert(path.to_owned(), prepared.clone());
-        Ok(prepared)
+        Ok(())
     }
 
     fn load(&self, name: &ExtensionName, attempt: &mut Attempt<'_, '_>) -> Result<(), Failure> {
@@ -366,38 +396,4 @@ fn describe(name: &ExtensionName, attempt: &mut Attempt<'_, '_>) -> Result<(), F
         }
     }
     Ok(())
-}
-
-/// File name and version of a revision; of revision 0 the candidate's own.
-fn revised(candidate: &Candidate, revision: u32) -> Result<(FileName, Version), Failure> {
-    if revision == 0 {
-        return Ok((candidate.file_name.clone(), candidate.version.clone()));
-    }
-    let wrong = |error: &dyn std::error::Error| Failure::of(Kind::Usage, error);
-    let version: Version = format!("{}-{revision}", candidate.version)
-        .parse()
-        .map_err(|error| wrong(&error))?;
-    let (extension, variant) = (&candidate.extension, candidate.variant.as_deref());
-    let file = Image::file_name(extension, &version, variant, &candidate.architecture);
-    Ok((file.map_err(|error| wrong(&error))?, version))
-}
-
-/// The facts of an image as an index has them.
-#[must_use]
-pub fn facts(facts: &sysext_image::ImageFacts) -> catalog::ImageFacts {
-    catalog::ImageFacts {
-        container: match facts.container {
-            sysext_image::Container::None => catalog::Container::None,
-            sysext_image::Container::Gpt => catalog::Container::Gpt,
-        },
-        filesystem: facts.filesystem.to_string(),
-        compressed: facts.compressed,
-        verity: facts.verity.as_ref().map(|verity| catalog::Verity {
-            root_hash: verity.root_hash.clone(),
-            signed: verity.signed,
-        }),
-        units: facts.units.clone(),
-        setuid: facts.setuid.clone(),
-        extra: Extra::new(),
-    }
 }

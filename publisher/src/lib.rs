@@ -38,6 +38,7 @@ pub mod location;
 pub mod memory;
 pub mod obs;
 pub mod pack;
+pub mod parallel;
 pub mod proposal;
 pub mod pruned;
 pub mod published;

@@ -4,21 +4,19 @@
 //!   published now (a host that was away), and from everything that is published now (a host that is up to date: nothing
 //!   may be older than what it has, nothing may have vanished).
 //! - Every new index is read as a client reads it; nothing in it may be ignored. Every new image must be found under its
-//!   name in the index of its extension, and its bytes at the host are hashed once more; of what is elsewhere, the index
-//!   must name the very URLs at which it was found.
+//!   name in the index of its extension, and the bytes that the host was given must be those that the index promises; of
+//!   what is elsewhere, the index must name the very URLs at which it was found.
 //! - Expiry of a document that this run has not signed is left to `status`, except where hosts would refuse everything.
 
-use std::io::Read as _;
-
 use sysext_formats::catalog::{ExtensionIndex, Image, IndexError, Transport};
-use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
+use sysext_formats::digest::Sha256Digest;
 use sysext_formats::limits::Limits;
 use sysext_formats::name::{ExtensionName, FileName, RoleName};
 use sysext_formats::time::UtcTime;
 use sysext_formats::trust::{Clock, TrustError};
 use sysext_formats::workflow::{self, CachedFile, Fresh, RefreshError, Remote, RemoteFile};
 
-use crate::arrival::{Arrival, Bytes};
+use crate::arrival::{Arrival, Brought, Bytes};
 use crate::elsewhere::Promised;
 use crate::location::{Location, LocationError, Place};
 use crate::memory::{Documents, Memory};
@@ -115,7 +113,7 @@ const NEW_HOST: &str = "a new host";
 /// # Errors
 /// When a host would refuse it.
 pub fn check<'a>(
-    mut tree: StagedTree<'a>,
+    tree: StagedTree<'a>,
     before: &Before<'_>,
 ) -> Result<Publishable<'a>, SelfCheckError> {
     let of_root = |bytes: &[u8]| Documents::from([(CachedFile::Root, bytes.to_vec())]);
@@ -155,13 +153,13 @@ pub fn check<'a>(
             })?;
         }
     }
-    for (arrival, _) in &mut tree.images {
-        let files = arrival.transports.iter().zip(&mut arrival.transport_files);
+    for (arrival, _) in &tree.images {
+        let files = arrival.transports.iter().zip(&arrival.transport_files);
         let files = files.map(|(transport, bytes)| (&transport.file, transport.sha256, bytes));
-        let image = (&arrival.file, arrival.sha256, &mut arrival.image);
+        let image = (&arrival.file, arrival.sha256, &arrival.image);
         for (file, expected, bytes) in std::iter::once(image).chain(files) {
-            if let Bytes::Incoming(incoming) = bytes {
-                check_bytes(file, expected, incoming.as_mut())?;
+            if let Bytes::Incoming(brought) = bytes {
+                check_bytes(file, expected, brought)?;
             }
         }
     }
@@ -263,28 +261,13 @@ fn not_where_said<'a>(image: &'a Image, arrival: &Arrival) -> Option<&'a FileNam
     missing.map(|transport| &transport.file)
 }
 
+/// What was written must be what is promised: the digest of a [`Brought`] is that of the bytes that the host was given.
 fn check_bytes(
     file: &FileName,
     expected: Sha256Digest,
-    incoming: &mut dyn crate::location::Incoming,
+    brought: &Brought,
 ) -> Result<(), SelfCheckError> {
-    let mut reader = incoming.read_back()?;
-    let mut hasher = Sha256Hasher::default();
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(source) => {
-                return Err(SelfCheckError::Location(LocationError::Stream {
-                    file: file.to_string(),
-                    source,
-                }));
-            }
-        }
-    }
-    let found = hasher.finish();
+    let found = brought.sha256();
     if found == expected {
         return Ok(());
     }
@@ -458,11 +441,11 @@ mod tests {
         );
     }
 
-    /// A host's disk that gives back something else than it was given.
+    /// A host that takes anything.
     #[derive(Debug)]
-    struct Forgetful;
+    struct Anything;
 
-    impl Write for Forgetful {
+    impl Write for Anything {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             Ok(bytes.len())
         }
@@ -471,11 +454,8 @@ mod tests {
         }
     }
 
-    impl Incoming for Forgetful {
-        fn read_back(&mut self) -> Result<Box<dyn io::Read + '_>, LocationError> {
-            Ok(Box::new(&b"other"[..]))
-        }
-        fn publish(&mut self) -> Result<(), LocationError> {
+    impl Incoming for Anything {
+        fn publish(&mut self, _: Sha256Digest) -> Result<(), LocationError> {
             Ok(())
         }
     }
@@ -529,7 +509,7 @@ mod tests {
                 length: 5,
                 sha256: Sha256Digest::of(b"bytes"),
                 transports: Vec::new(),
-                image: Bytes::Incoming(Box::new(Forgetful)),
+                image: Bytes::Incoming(Brought::of(Box::new(Anything), b"other")),
                 transport_files: Vec::new(),
             };
             let mut arrivals = Arrivals::from([(file, arrival)]);

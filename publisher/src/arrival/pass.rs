@@ -19,8 +19,8 @@ const PIECE: usize = 1 << 20;
 
 /// What one pass over an image gave.
 pub(super) struct Passed<W> {
-    pub(super) sha256: Sha256Digest,
-    pub(super) transports: Vec<(Transport, W)>,
+    pub(super) image: Hashed<W>,
+    pub(super) transports: Vec<(Transport, Hashed<W>)>,
 }
 
 /// Reads the image once: into `image`, and into a transport's file where one is made.
@@ -28,49 +28,48 @@ pub(super) fn pass<W: Write>(
     path: &Path,
     identity: Identity,
     file: &FileName,
-    image: &mut dyn Write,
     transports: Transports,
-    open: impl FnOnce(&FileName) -> Result<W, LocationError>,
+    open: impl Fn(&FileName) -> Result<W, LocationError>,
     ui: &Ui,
 ) -> Result<Passed<W>, ArrivalError> {
     let failed = |source| ArrivalError::Write {
         file: file.clone(),
         source,
     };
+    let mut image = Hashing::new(open(file)?);
     let mut zstd = None;
     if let Some(level) = transports.zstd {
         let name: FileName = format!("{file}.zst").parse()?;
-        let counted = Counted::new(open(&name)?);
-        let encoder = encoder(counted, level, identity.length).map_err(failed)?;
+        let out = Hashing::new(open(&name)?);
+        let encoder = encoder(out, level, transports.threads, identity.length);
+        let encoder = encoder.map_err(failed)?;
         zstd = Some((name, encoder));
     }
-    let mut hasher = Sha256Hasher::default();
     copy(path, identity, ui, |piece| {
-        hasher.update(piece);
         image.write_all(piece).map_err(failed)?;
         match &mut zstd {
             Some((_, encoder)) => encoder.write_all(piece).map_err(failed),
             None => Ok(()),
         }
     })?;
-    image.flush().map_err(failed)?;
     let mut passed = Passed {
-        sha256: hasher.finish(),
+        image: image.finish().map_err(failed)?,
         transports: Vec::new(),
     };
     if let Some((name, encoder)) = zstd {
-        let counted = encoder.finish().map_err(failed)?;
-        if counted.length < identity.length {
+        let frame = encoder.finish().and_then(Hashing::finish);
+        let frame = frame.map_err(failed)?;
+        if frame.length < identity.length {
             let transport = Transport {
                 kind: TransportKind::Zstd,
                 file: name,
-                length: counted.length,
-                sha256: counted.hasher.finish(),
+                length: frame.length,
+                sha256: frame.sha256,
                 from: None,
                 urls: Vec::new(),
                 extra: Extra::new(),
             };
-            passed.transports.push((transport, counted.inner));
+            passed.transports.push((transport, frame));
         }
     }
     Ok(passed)
@@ -78,15 +77,15 @@ pub(super) fn pass<W: Write>(
 
 /// The same bytes for the same input on every machine: any number of workers from one on gives the same frame.
 fn encoder<W: Write>(
-    out: Counted<W>,
+    out: Hashing<W>,
     level: i32,
+    threads: u32,
     length: u64,
-) -> io::Result<zstd::stream::write::Encoder<'static, Counted<W>>> {
+) -> io::Result<zstd::stream::write::Encoder<'static, Hashing<W>>> {
     let mut encoder = zstd::stream::write::Encoder::new(out, level)?;
     encoder.set_pledged_src_size(Some(length))?;
     encoder.window_log(WRITTEN_ZSTD_WINDOW_LOG)?;
-    let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(16));
-    encoder.multithread(u32::try_from(workers).unwrap_or(1))?;
+    encoder.multithread(threads)?;
     Ok(encoder)
 }
 
@@ -133,25 +132,43 @@ pub(super) fn copy(
     Ok(())
 }
 
-/// A file on its way in, with its length and digest so far.
+/// A file on its way in, with its length and digest so far: nothing gets into it around them.
 #[derive(Debug)]
-struct Counted<W> {
+pub(super) struct Hashing<W> {
     inner: W,
     hasher: Sha256Hasher,
     length: u64,
 }
 
-impl<W> Counted<W> {
-    fn new(inner: W) -> Self {
+/// A file that was written whole, and what was written.
+#[derive(Debug)]
+pub(super) struct Hashed<W> {
+    pub(super) inner: W,
+    pub(super) sha256: Sha256Digest,
+    pub(super) length: u64,
+}
+
+impl<W: Write> Hashing<W> {
+    pub(super) fn new(inner: W) -> Self {
         Self {
             inner,
             hasher: Sha256Hasher::default(),
             length: 0,
         }
     }
+
+    /// Once all of it is written.
+    pub(super) fn finish(mut self) -> io::Result<Hashed<W>> {
+        self.inner.flush()?;
+        Ok(Hashed {
+            inner: self.inner,
+            sha256: self.hasher.finish(),
+            length: self.length,
+        })
+    }
 }
 
-impl<W: Write> Write for Counted<W> {
+impl<W: Write> Write for Hashing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.inner.write(bytes)?;
         self.hasher.update(bytes.get(..count).unwrap_or_default());

@@ -5,7 +5,7 @@ use sysext_formats::name::Channel;
 use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
-use crate::lint::{self, Severity};
+use crate::lint::{self, Finding, Severity};
 
 /// Says what in an image would hurt hosts, and refuses it where it would.
 ///
@@ -17,8 +17,16 @@ pub fn vet(
     image: &mut sysext_image::Image<std::fs::File>,
     channels: &[Channel],
 ) -> Result<(), Failure> {
+    judge(context, candidate, &lint::check(candidate, image, channels))
+}
+
+/// The same of what was found before.
+pub(super) fn judge(
+    context: &Context,
+    candidate: &Candidate,
+    findings: &[Finding],
+) -> Result<(), Failure> {
     let path = candidate.path.display();
-    let findings = lint::check(candidate, image, channels);
     let (errors, warnings): (Vec<_>, Vec<_>) = findings
         .iter()
         .partition(|finding| finding.severity == Severity::Error);

@@ -10,7 +10,7 @@
 //! - Every write is durable and atomic (crate `sysext-durable`); permissions do not depend on the umask.
 //! - Temporary files that killed publishers left are removed by the next one that is alone.
 
-use std::io::{self, Read, Seek as _, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -133,11 +133,7 @@ impl Store for Directory {
     fn incoming(&self, place: &Place) -> Result<Box<dyn Incoming>, LocationError> {
         let (folder, name) = self.folder_made(place)?;
         let file = folder.writer(&name, FILE_MODE)?;
-        Ok(Box::new(Arriving {
-            file: Some(file),
-            folder,
-            name,
-        }))
+        Ok(Box::new(Arriving { file: Some(file) }))
     }
 
     fn exclusive(&self) -> Result<Option<Exclusive>, LocationError> {
@@ -197,8 +193,6 @@ impl Store for Directory {
 #[derive(Debug)]
 struct Arriving {
     file: Option<DurableFile>,
-    folder: Dir,
-    name: String,
 }
 
 impl Arriving {
@@ -220,21 +214,7 @@ impl Write for Arriving {
 }
 
 impl Incoming for Arriving {
-    fn read_back(&mut self) -> Result<Box<dyn Read + '_>, LocationError> {
-        let file = self.name.clone();
-        let failed = |source| LocationError::Stream { file, source };
-        // Published by an attempt that has lost.
-        if let (None, Some(published)) = (&self.file, self.folder.open_file(&self.name)?) {
-            return Ok(Box::new(published));
-        }
-        let reader = self.open().and_then(|file| {
-            file.seek(SeekFrom::Start(0))?;
-            Ok(file)
-        });
-        Ok(Box::new(reader.map_err(failed)?))
-    }
-
-    fn publish(&mut self) -> Result<(), LocationError> {
+    fn publish(&mut self, _: Sha256Digest) -> Result<(), LocationError> {
         match self.file.take() {
             Some(file) => Ok(file.commit()?),
             None => Ok(()),
@@ -257,11 +237,8 @@ mod tests {
         let mut file = store.incoming(&image()).unwrap();
         file.write_all(b"bytes").unwrap();
         assert_eq!(store.read(&image(), 100).unwrap(), None);
-        let mut back = Vec::new();
-        file.read_back().unwrap().read_to_end(&mut back).unwrap();
-        assert_eq!(back, b"bytes");
-        file.publish().unwrap();
-        file.publish().unwrap();
+        file.publish(Sha256Digest::of(b"bytes")).unwrap();
+        file.publish(Sha256Digest::of(b"bytes")).unwrap();
         assert_eq!(store.read(&image(), 100).unwrap().unwrap(), b"bytes");
     }
 

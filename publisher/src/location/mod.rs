@@ -115,7 +115,7 @@ pub trait Location: fmt::Debug {
 }
 
 /// A catalog that can be written.
-pub trait Store: Location {
+pub trait Store: Location + Sync {
     /// Begins a file that gets its name when it is complete.
     ///
     /// # Errors
@@ -201,17 +201,12 @@ impl Exclusive {
 
 /// A file on its way in: nobody sees it before it is published, and it vanishes when it is dropped before.
 pub trait Incoming: Write + fmt::Debug + Send {
-    /// What was written, from the start.
+    /// Gives it its name, in place of what a run that failed may have left there. Once it has it, nothing happens. The
+    /// caller knows the digest of all that it has written.
     ///
     /// # Errors
     /// When the host fails.
-    fn read_back(&mut self) -> Result<Box<dyn Read + '_>, LocationError>;
-
-    /// Gives it its name, in place of what a run that failed may have left there. Once it has it, nothing happens.
-    ///
-    /// # Errors
-    /// When the host fails.
-    fn publish(&mut self) -> Result<(), LocationError>;
+    fn publish(&mut self, sha256: Sha256Digest) -> Result<(), LocationError>;
 }
 
 /// What a text names: something to read.

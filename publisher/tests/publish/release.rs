@@ -151,7 +151,7 @@ fn a_version_leaves_a_channel_again_but_never_its_last_one() {
             "--channel",
             "nightly",
             "--fixes",
-            "CVE-2026-10001",
+            "CVE-2026-1",
         ])
         .ends(2)
         .says(&["CVE-YEAR-NUMBER"]);

@@ -19,7 +19,6 @@ pub(super) struct Arriving {
     key: Path,
     labels: Labels,
     spool: File,
-    hasher: Sha256Hasher,
     length: u64,
     published: bool,
 }
@@ -42,7 +41,6 @@ impl Arriving {
             key,
             labels,
             spool,
-            hasher: Sha256Hasher::default(),
             length: 0,
             published: false,
         })
@@ -95,7 +93,6 @@ impl Arriving {
 impl Write for Arriving {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.spool.write(bytes)?;
-        self.hasher.update(bytes.get(..count).unwrap_or_default());
         self.length += count as u64;
         Ok(count)
     }
@@ -106,16 +103,10 @@ impl Write for Arriving {
 }
 
 impl Incoming for Arriving {
-    fn read_back(&mut self) -> Result<Box<dyn Read + '_>, LocationError> {
-        let length = self.length;
-        Ok(Box::new(self.rewound()?.take(length)))
-    }
-
-    fn publish(&mut self) -> Result<(), LocationError> {
+    fn publish(&mut self, sha256: Sha256Digest) -> Result<(), LocationError> {
         if self.published {
             return Ok(());
         }
-        let sha256 = self.hasher.clone().finish();
         self.labels.sha256 = Some(sha256);
         let is_small = self.length <= PART;
         if is_small && let Written::Done(_) = self.put(&When::Absent)? {
