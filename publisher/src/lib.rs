@@ -62,9 +62,25 @@ use crate::context::{Context, Environment, Verdict};
 use crate::failure::Failure;
 use crate::github::GitHub;
 
+/// Every image on its way in is an open file: as many as the machine lets a process have, instead of the 1,024 that
+/// programs get who may still use select(2).
+fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        // Where that is refused, a smaller catalog still works.
+        let all = Rlimit {
+            current: maximum,
+            maximum,
+        };
+        let _ = setrlimit(Resource::Nofile, all);
+    }
+}
+
 /// Runs one command to its exit code.
 #[must_use]
 pub fn run(cli: cli::Cli, environment: Environment) -> ExitCode {
+    allow_many_files();
     let mut context = Context::new(cli.globals, environment);
     if context.globals.github_output {
         match GitHub::of(environment) {

@@ -208,8 +208,9 @@ impl Write for Arriving {
         self.open()?.write(bytes)
     }
 
+    /// To the disk, by whoever brings it: several are brought at once, and one after another gets its name.
     fn flush(&mut self) -> io::Result<()> {
-        self.open()?.flush()
+        self.open()?.settle().map_err(io::Error::other)
     }
 }
 
