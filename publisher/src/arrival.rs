@@ -4,7 +4,7 @@
 //! - A file that changes while it is read is noticed: its identity, size and times are looked at before the first byte
 //!   that says anything about the image, and after the last.
 //! - A transport that is not smaller than the image is dropped.
-//! - What is written is hashed as it is written ([`Brought`]), so that the self-check need not read it again.
+//! - What is written is hashed as it is written, so that the self-check need not read it again.
 //! - A new file is at the location, or was found at URLs of its own ([`elsewhere`](crate::elsewhere)): there is no third
 //!   way into an [`Arrival`].
 

@@ -28,7 +28,7 @@ use crate::location::LocationError;
 use crate::published::PublishedError;
 use crate::selfcheck::SelfCheckError;
 use crate::staged::StageError;
-use crate::sums::SumsError;
+use crate::sysupdate::sums::SumsError;
 use crate::upload::UploadError;
 
 /// What kind of failure it is.

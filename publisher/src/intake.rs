@@ -1,7 +1,7 @@
 //! Taking image files into a catalog: what `add` and `sync` do alike.
 
-mod ahead;
 mod image;
+mod read_ahead;
 mod vet;
 
 use std::collections::BTreeMap;

@@ -9,11 +9,11 @@
 //! - [`published`] is the catalog as it is, verified; [`draft`] the catalog as it shall be, decided without I/O.
 //! - [`signer`] knows where keys are. [`staged`] holds what would be uploaded, [`selfcheck`] looks at it as a client does,
 //!   and only what passes there can be given to [`upload`].
-//! - [`pruned`] notes which files no index names any more, and [`sweep`] deletes them later.
+//! - [`prune`] notes which files no index names any more, and deletes them later.
 //! - [`proposal`] is a draft on its way between people who sign it apart.
 //! - [`location`] is where a catalog lies; [`memory`] and [`known_files`] are what this machine remembers; [`content`]
 //!   says whether bytes are the promised ones.
-//! - [`sums`] and [`transfer`] are for systemd-sysupdate, [`site`] is the page for people.
+//! - [`sysupdate`] is for systemd-sysupdate, [`site`] is the page for people.
 //! - [`session`] is a configured catalog; [`reconcile`] drives the path once, and again when somebody else was faster.
 //! - [`obs`] knows the Open Build Service, for its hooks and for repositories that it has published.
 //! - [`cmd`] has one file per subcommand. [`failure`] maps errors to hints and exit codes, [`ui`] talks, [`github`] hands on
@@ -40,7 +40,7 @@ pub mod obs;
 pub mod pack;
 pub mod parallel;
 pub mod proposal;
-pub mod pruned;
+pub mod prune;
 pub mod published;
 pub mod reconcile;
 pub mod recovery;
@@ -50,9 +50,7 @@ pub mod session;
 pub mod signer;
 pub mod site;
 pub mod staged;
-pub mod sums;
-pub mod sweep;
-pub mod transfer;
+pub mod sysupdate;
 pub mod ui;
 pub mod upload;
 

@@ -21,13 +21,13 @@ use crate::failure::{Failure, Kind};
 use crate::location::{Location, LocationError, Place, Store};
 use crate::memory::Memory;
 use crate::proposal::{self, Proposed};
-use crate::pruned::Departed;
+use crate::prune::record::Departed;
 use crate::published::{LookUp, Published, PublishedError};
 use crate::selfcheck::{self, Before};
 use crate::session::Session;
 use crate::signer::{Configured, KeyRing, SignedDraft};
 use crate::staged::{Arrivals, StagedTree};
-use crate::sums;
+use crate::sysupdate::sums;
 use crate::upload::{self, UploadError, Uploaded};
 
 /// How often a run starts over when somebody else was faster.

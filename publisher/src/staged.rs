@@ -14,7 +14,7 @@ use sysext_formats::workflow::RemoteFile;
 use crate::arrival::Arrival;
 use crate::draft::{Change, RootOrder};
 use crate::location::Place;
-use crate::pruned::Departed;
+use crate::prune::record::Departed;
 use crate::signer::SignedDraft;
 
 /// The images at hand, by name.

@@ -12,7 +12,7 @@ use sysext_formats::workflow::RemoteFile;
 use crate::config::HashedNames;
 use crate::draft::Change;
 use crate::location::{LocationError, Place, Store, Swap};
-use crate::pruned;
+use crate::prune::record;
 use crate::selfcheck::Publishable;
 
 /// Why nothing new is published.
@@ -85,7 +85,7 @@ pub fn upload(
     }
     // Before the timestamp: a run that ends here has noted too much, which deletes nothing that is named.
     if let Some(departed) = &tree.departed {
-        pruned::note(store, departed)?;
+        record::note(store, departed)?;
     }
     match store.swap_timestamp(expected, &tree.timestamp)? {
         Swap::Done => {}

@@ -12,7 +12,7 @@ use crate::context::{Context, Outcome, Verdict};
 use crate::failure::Failure;
 use crate::published::LookUp;
 use crate::session::Session;
-use crate::transfer;
+use crate::sysupdate::transfer;
 
 /// `export`
 #[derive(Debug, clap::Subcommand)]

@@ -19,7 +19,7 @@ use crate::context::{Context, Outcome, Verdict};
 use crate::failure::{Failure, Kind};
 use crate::obs::gpgv::Keyring;
 use crate::obs::repository::{Fetched, Repository};
-use crate::obs::sums::Listed;
+use crate::obs::signed_list::Listed;
 
 /// What `obs-fetch` takes.
 #[derive(Debug, clap::Args)]

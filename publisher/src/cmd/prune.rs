@@ -5,10 +5,10 @@ use sysext_formats::name::ExtensionName;
 
 use crate::context::{Context, Outcome, Verdict};
 use crate::failure::Failure;
+use crate::prune::sweep::{self, Swept};
 use crate::published::LookUp;
 use crate::reconcile::{Attempt, Report};
 use crate::session::Session;
-use crate::sweep::{self, Swept};
 
 /// What `prune` takes.
 #[derive(Debug, clap::Args)]

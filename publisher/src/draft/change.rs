@@ -8,7 +8,7 @@ use sysext_formats::name::{Channel, ExtensionName, FileName};
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
 
-use crate::pruned::GRACE_DAYS;
+use crate::prune::record::GRACE_DAYS;
 use crate::ui::bytes;
 
 /// One change.

@@ -12,11 +12,11 @@ mod editor;
 mod extensions;
 mod first;
 mod groups;
+mod image_edit;
 mod keys;
 mod pending;
 mod proposed;
 mod prune;
-mod release;
 mod renew;
 #[cfg(test)]
 mod tests;
@@ -36,9 +36,9 @@ pub use self::difference::{Difference, differences};
 pub use self::editor::{Editor, Standing};
 pub use self::first::{First, FirstKeys};
 pub use self::groups::{Table, group_prefix, is_group};
+pub use self::image_edit::{ImageEdit, Which};
 pub use self::keys::{KeyChange, KeyEdit};
 pub use self::pending::{DocumentId, Need, PendingDocument, PendingDocuments};
-pub use self::release::{ImageEdit, Which};
 
 /// The documents of a catalog, as plain data.
 #[derive(Debug, Clone)]

@@ -82,7 +82,7 @@ impl Place {
             Self::Descriptor => (None, "catalog.toml".to_owned()),
             Self::Page => (None, "index.html".to_owned()),
             Self::Proposal => (None, crate::proposal::FILE.to_owned()),
-            Self::Pruned => (None, crate::pruned::FILE.to_owned()),
+            Self::Pruned => (None, crate::prune::record::FILE.to_owned()),
         }
     }
 }

@@ -14,7 +14,7 @@ use sysext_durable::Dir;
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::time::UtcTime;
 
-use super::sums;
+use super::signed_list;
 use crate::fragment::Fragment;
 
 /// Bytes of a file with a digest that are read at most; OBS ignores longer ones.
@@ -116,7 +116,7 @@ fn promised(companion: &Path, file: &Path) -> Result<Option<Sha256Digest>, NotWh
     };
     let name = name(file);
     let lines = String::from_utf8_lossy(&bytes);
-    let mut found = lines.lines().filter_map(sums::line);
+    let mut found = lines.lines().filter_map(signed_list::line);
     Ok(found
         .find(|(_, listed)| *listed == name)
         .map(|(digest, _)| digest))

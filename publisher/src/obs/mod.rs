@@ -10,11 +10,11 @@
 //! - What is not in the newest result of a build is unlinked: a catalog keeps what OBS forgets.
 //! - [`arrived`] tells an image that is not all there yet from a bad one, [`record`] keeps what a person must mend,
 //!   [`log`] is where the hook talks, since OBS sends its output to `/dev/null`.
-//! - [`repository`] reads a published repository, [`sums`] its list, whose signature [`gpgv`] verifies.
+//! - [`repository`] reads a published repository, [`signed_list`] its list, whose signature [`gpgv`] verifies.
 
 pub mod arrived;
 pub mod gpgv;
 pub mod log;
 pub mod record;
 pub mod repository;
-pub mod sums;
+pub mod signed_list;

@@ -16,7 +16,7 @@ use sysext_formats::name::url_component;
 use url::{Host, Url};
 
 use super::gpgv::{Keyring, SignatureError};
-use super::sums::{self, Listed};
+use super::signed_list::{self, Listed};
 use crate::fragment::{self, Fragment};
 use crate::location::{LocationError, WebFolder};
 
@@ -168,12 +168,12 @@ impl Repository {
             reason,
         };
         let text = std::str::from_utf8(list).map_err(|_| refused("it is not text".to_owned()))?;
-        let files = sums::read(text).map_err(|error| refused(error.to_string()))?;
+        let files = signed_list::read(text).map_err(|error| refused(error.to_string()))?;
         Ok(SignedList { files, signed_by })
     }
 
     fn list(&self) -> Result<Vec<u8>, RepositoryError> {
-        let list = self.folder.read("SHA256SUMS", sums::MAX_BYTES)?;
+        let list = self.folder.read("SHA256SUMS", signed_list::MAX_BYTES)?;
         list.ok_or_else(|| self.missing("SHA256SUMS"))
     }
 

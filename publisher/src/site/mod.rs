@@ -24,7 +24,7 @@ use url::Url;
 
 pub use self::extension::{Extension, Listed, Newest, Release, Row, Standing, Update};
 pub use self::text::{Link, Moment, Text};
-use crate::transfer;
+use crate::sysupdate::transfer;
 
 const STYLE: &str = include_str!("../../templates/page.css");
 const SCRIPT: &str = include_str!("../../templates/page.js");

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-/// How long a publisher that says nothing keeps others out.
-const LEASE: Duration = Duration::from_secs(30);
+use super::lease::DEFAULT as LEASE;
+
 /// The longest lease that can be said, in seconds.
 const MAX_LEASE: u64 = 600;
 /// Bytes of a prefix: a key has 1024 at most, and names come after it.

@@ -23,6 +23,8 @@ use super::object::{Labels, Tag, When, Written};
 use super::requests::Requests;
 use crate::location::LocationError;
 
+/// How long a publisher that says nothing any more keeps others out, where the address does not say.
+pub(super) const DEFAULT: Duration = Duration::from_secs(30);
 /// A lease is some dozen bytes.
 const MAX_LEASE: u64 = 4096;
 /// For how long we wait for another publisher that is at work.

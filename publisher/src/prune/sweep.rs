@@ -1,6 +1,6 @@
 //! Deleting files that nothing has named for a while.
 //!
-//! - What may go stands in [`pruned`]; what goes is decided by the catalog as it is published then, read and
+//! - What may go stands in the [`record`](super::record); what goes is decided by the catalog as it is published then, read and
 //!   verified anew. A file that a current document names stays, and is forgotten there.
 //! - It is decided and done while no other publisher comes between: under the host's lock, or with a push that only
 //!   succeeds over what was read. A host that has neither is looked at once more afterwards.
@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::location::{Place, Store, Swap};
-use crate::pruned::{self, Left, Named, Record, RecordError};
+use crate::prune::record::{self, Left, Named, Record, RecordError};
 use crate::published::{LookUp, Published, PublishedError};
 use crate::session::Session;
 use crate::ui;
@@ -40,7 +40,7 @@ impl Swept {
             .iter()
             .partition(|path| path.starts_with("images/"));
         // A second name is the same file.
-        let named = images.iter().filter(|path| !pruned::is_second_name(path));
+        let named = images.iter().filter(|path| !record::is_second_name(path));
         let mut text: String = named.map(|path| format!("{done} {path}\n")).collect();
         if !documents.is_empty() {
             text.push_str(&format!("{done} {} old document(s)\n", documents.len()));
