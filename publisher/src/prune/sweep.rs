@@ -1,7 +1,7 @@
 //! Deleting files that nothing has named for a while.
 //!
-//! - What may go stands in the [`record`](super::record); what goes is decided by the catalog as it is published then, read and
-//!   verified anew. A file that a current document names stays, and is forgotten there.
+//! - What may go stands in the [`record`]; what goes is decided by the catalog as it is published then, read and verified
+//!   anew. A file that a current document names stays, and is forgotten there.
 //! - It is decided and done while no other publisher comes between: under the host's lock, or with a push that only
 //!   succeeds over what was read. A host that has neither is looked at once more afterwards.
 //! - A file is deleted before it is forgotten, so a run that is killed is completed by the next one.
