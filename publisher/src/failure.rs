@@ -107,7 +107,7 @@ impl Failure {
         let mut messages = vec![error.to_string().trim_end().to_owned()];
         let mut cause = error.source();
         while let Some(error) = cause {
-            let message = error.to_string();
+            let message = error.to_string().trim_end().to_owned();
             // Many errors print their source themselves.
             if !messages.iter().any(|seen| seen.contains(&message)) {
                 messages.push(message);
@@ -210,7 +210,10 @@ impl From<LocationError> for Failure {
                 .hint("credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or from the machine's role")
                 .hint("s3:GetObject, PutObject, DeleteObject, AbortMultipartUpload and ListBucket are needed: without the last one a store does not say what is not there"),
             LocationError::Object { .. } => failure
-                .hint("AWS_ENDPOINT_URL names the store, where it is not Amazon's; AWS_REGION its region"),
+                .hint("AWS_ENDPOINT_URL names the store, where it is not Amazon's; AWS_REGION its region")
+                .hint("without AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY the machine's role is asked for credentials"),
+            LocationError::Git { .. } => failure
+                .hint("git:BRANCH is a branch of the repository that sysext-publish.toml is in, at its remote `origin`"),
             LocationError::Busy { .. } => failure.hint("nothing was published; try again when the other publisher is done"),
             LocationError::NoSuchDirectory(_) => failure
                 .hint("is the host's directory mounted? An empty catalog is made by `init` only, so that an outage wipes nothing"),

@@ -88,12 +88,13 @@ impl Session {
     /// # Errors
     /// When it can not be written.
     pub fn store(&self, context: &Context) -> Result<Box<dyn Store>, Failure> {
+        let (location, directory, ui) = (&self.config.location, context.directory(), &context.ui);
         Ok(match &context.outbox {
-            Some(outbox) => location::create_store(&outbox.directory, std::path::Path::new("."))?,
-            None if context.globals.dry_run => {
-                location::look_into_store(&self.config.location, &context.directory())?
+            Some(outbox) => {
+                location::create_store(&outbox.directory, std::path::Path::new("."), ui)?
             }
-            None => location::open_store(&self.config.location, &context.directory())?,
+            None if context.globals.dry_run => location::look_into_store(location, &directory, ui)?,
+            None => location::open_store(location, &directory, ui)?,
         })
     }
 

@@ -114,7 +114,7 @@ pub fn run(context: &Context, mut args: Args) -> Outcome {
         return Ok(Verdict::Good);
     }
     let encryption = new_key_encryption(context, !args.unencrypted, "a root key")?;
-    let store = location::create_store(&args.location, &context.directory())?;
+    let store = location::create_store(&args.location, &context.directory(), &context.ui)?;
     refuse_inside(context, &args.location)?;
     refuse_catalog(store.as_ref())?;
 

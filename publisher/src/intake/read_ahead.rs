@@ -68,16 +68,18 @@ impl Intake<'_> {
                 continue;
             }
             let (file, version) = (&candidate.file_name, &candidate.version);
-            let brings = !self.context.globals.dry_run && self.request.at.is_none();
-            let file = match attempt
+            let is_known = self.known.get(identity).is_some();
+            let dry_run = self.context.globals.dry_run;
+            let standing = attempt
                 .editor
-                .standing(extension, file, version, candidate.length)
-            {
+                .standing(extension, file, version, candidate.length);
+            let file = match standing {
                 Ok(Standing::New) if attempt.arrivals.contains_key(file) => continue,
-                Ok(Standing::New) if brings && names.insert(file.clone()) => Some(file.clone()),
-                Ok(Standing::New | Standing::Named(_)) if self.known.get(identity).is_none() => {
-                    None
-                }
+                Ok(Standing::New) if dry_run && !is_known => None,
+                // What lies elsewhere is read when it is taken.
+                Ok(Standing::New) if dry_run || self.request.at.is_some() => continue,
+                Ok(Standing::New) if names.insert(file.clone()) => Some(file.clone()),
+                Ok(Standing::Named(_)) if !is_known => None,
                 _ => continue,
             };
             // The same file by two paths is read once.

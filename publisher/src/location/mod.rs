@@ -30,6 +30,7 @@ use self::git::Branch;
 pub use self::git::Git;
 pub(crate) use self::https::WebFolder;
 pub use self::https::{Links, Web};
+use crate::ui::Ui;
 
 /// A file of a catalog, by what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,20 +217,24 @@ pub trait Incoming: Write + fmt::Debug + Send {
 pub fn open(text: &str, relative_to: &Path) -> Result<Box<dyn Location>, LocationError> {
     match parse(text)? {
         Parsed::Web(url) => Ok(Box::new(Web::new(url)?)),
-        Parsed::Bucket(address) => Ok(Box::new(bucket(&address)?)),
+        Parsed::Bucket(address) => Ok(Box::new(bucket(&address, None)?)),
         Parsed::Git(branch) => Ok(Box::new(Git::open(&branch, relative_to, Branch::There)?)),
         Parsed::Directory(path) => Ok(Box::new(Directory::open(&beside(relative_to, path))?)),
     }
 }
 
-/// What a text names: something to write.
+/// What a text names: something to write. `ui` is told when another publisher is waited for.
 ///
 /// # Errors
 /// When it names nothing that can be written, or it is not there.
-pub fn open_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, LocationError> {
+pub fn open_store(
+    text: &str,
+    relative_to: &Path,
+    ui: &Ui,
+) -> Result<Box<dyn Store>, LocationError> {
     match parse(text)? {
         Parsed::Web(url) => Err(LocationError::ReadOnly(url.to_string())),
-        Parsed::Bucket(address) => Ok(Box::new(bucket(&address)?)),
+        Parsed::Bucket(address) => Ok(Box::new(bucket(&address, Some(ui))?)),
         Parsed::Git(branch) => Ok(Box::new(Git::open(&branch, relative_to, Branch::There)?)),
         Parsed::Directory(path) => Ok(Box::new(Directory::open_for_writing(&beside(
             relative_to,
@@ -242,10 +247,14 @@ pub fn open_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, Loca
 ///
 /// # Errors
 /// As [`open_store`].
-pub fn look_into_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, LocationError> {
+pub fn look_into_store(
+    text: &str,
+    relative_to: &Path,
+    ui: &Ui,
+) -> Result<Box<dyn Store>, LocationError> {
     match parse(text)? {
         Parsed::Directory(path) => Ok(Box::new(Directory::open(&beside(relative_to, path))?)),
-        _ => open_store(text, relative_to),
+        _ => open_store(text, relative_to, ui),
     }
 }
 
@@ -253,10 +262,14 @@ pub fn look_into_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>,
 ///
 /// # Errors
 /// When it names something else, or the directory can not be made.
-pub fn create_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, LocationError> {
+pub fn create_store(
+    text: &str,
+    relative_to: &Path,
+    ui: &Ui,
+) -> Result<Box<dyn Store>, LocationError> {
     match parse(text)? {
         Parsed::Web(url) => Err(LocationError::ReadOnly(url.to_string())),
-        Parsed::Bucket(address) => Ok(Box::new(bucket(&address)?)),
+        Parsed::Bucket(address) => Ok(Box::new(bucket(&address, Some(ui))?)),
         Parsed::Git(branch) => Ok(Box::new(Git::open(&branch, relative_to, Branch::Maybe)?)),
         Parsed::Directory(path) => Ok(Box::new(Directory::create(&beside(relative_to, path))?)),
     }
@@ -279,14 +292,17 @@ enum Parsed {
 }
 
 #[cfg(feature = "s3")]
-fn bucket(address: &str) -> Result<bucket::Bucket, LocationError> {
+fn bucket(address: &str, ui: Option<&Ui>) -> Result<bucket::Bucket, LocationError> {
     let text = || format!("s3://{}", address.chars().take(120).collect::<String>());
     let address = bucket::Address::parse(address);
-    bucket::Bucket::open(&address.ok_or_else(|| LocationError::NotALocation(text()))?)
+    bucket::Bucket::open(
+        &address.ok_or_else(|| LocationError::NotALocation(text()))?,
+        ui,
+    )
 }
 
 #[cfg(not(feature = "s3"))]
-fn bucket(address: &str) -> Result<Directory, LocationError> {
+fn bucket(address: &str, _: Option<&Ui>) -> Result<Directory, LocationError> {
     Err(LocationError::NotBuiltIn(format!("s3://{address}")))
 }
 

@@ -151,11 +151,12 @@ impl Held {
 }
 
 impl Lease {
-    /// Waits for the lease and takes it.
+    /// Waits for the lease and takes it; where there is somebody to wait for, `waits` is called once.
     pub(super) fn take(
         requests: &Requests,
         key: Path,
         length: Duration,
+        waits: impl Fn(),
     ) -> Result<Self, LocationError> {
         let holder = holder();
         let started = Instant::now();
@@ -175,8 +176,10 @@ impl Lease {
             }
             let since = match &watched {
                 Some((tag, since)) if *tag == about.tag => *since,
-                _ => {
-                    tracing::info!("{} is another publisher's: waiting", requests.url(&key));
+                before => {
+                    if before.is_none() {
+                        waits();
+                    }
                     watched = Some((about.tag.clone(), sent));
                     sent
                 }

@@ -33,6 +33,7 @@ use self::lease::{Lease, Turn};
 use self::object::{Labels, When, Written};
 use self::requests::Requests;
 use super::{Exclusive, Incoming, Location, LocationError, Place, Store, Swap};
+use crate::ui::Ui;
 
 const LEASE: &str = ".sysext-publish.lease";
 /// Bytes of a document that is compared with what is to be in its place.
@@ -45,16 +46,23 @@ pub(super) struct Bucket {
     prefix: String,
     requests: Requests,
     turn: Turn,
+    /// Who is told that another publisher is waited for.
+    ui: Option<Ui>,
 }
 
 impl Bucket {
     /// The catalog at `address`, in the store that the environment names.
-    pub(super) fn open(address: &Address) -> Result<Self, LocationError> {
-        Ok(Self::over(address, Requests::of_environment(address)?))
+    pub(super) fn open(address: &Address, ui: Option<&Ui>) -> Result<Self, LocationError> {
+        let bucket = Self::over(address, Requests::of_environment(address)?);
+        Ok(Self {
+            ui: ui.cloned(),
+            ..bucket
+        })
     }
 
     fn over(address: &Address, requests: Requests) -> Self {
         Self {
+            ui: None,
             name: address.name(),
             prefix: address.prefix.clone(),
             requests,
@@ -145,7 +153,16 @@ impl Store for Bucket {
         let Writers::Many { lease } = self.turn.writers() else {
             return Ok(None);
         };
-        let lease = Lease::take(&self.requests, self.key_of(LEASE), lease)?;
+        let waits = || {
+            if let Some(ui) = &self.ui {
+                ui.say(format_args!(
+                    "another publisher is at work in {}; waiting for it, or for {} seconds without a sign of it",
+                    self.name,
+                    lease.as_secs()
+                ));
+            }
+        };
+        let lease = Lease::take(&self.requests, self.key_of(LEASE), lease, waits)?;
         self.turn.begin(&lease);
         Ok(Some(Exclusive::holding(lease)))
     }
