@@ -5,10 +5,8 @@
 
 use std::time::Duration;
 
-use super::lease::DEFAULT as LEASE;
+use super::lease::{DEFAULT as LEASE, MAX_SECONDS};
 
-/// The longest lease that can be said, in seconds.
-const MAX_LEASE: u64 = 600;
 /// Bytes of a prefix: a key has 1024 at most, and names come after it.
 const MAX_PREFIX: usize = 512;
 
@@ -50,7 +48,7 @@ impl Address {
                 None if option == "single-writer" => Writers::One,
                 Some(("lease", seconds)) => {
                     let seconds = seconds.parse().ok();
-                    let seconds = seconds.filter(|seconds| (1..=MAX_LEASE).contains(seconds))?;
+                    let seconds = seconds.filter(|seconds| (1..=MAX_SECONDS).contains(seconds))?;
                     let lease = Duration::from_secs(seconds);
                     Writers::Many { lease }
                 }

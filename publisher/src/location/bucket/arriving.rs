@@ -131,7 +131,9 @@ impl Incoming for Arriving {
         } else if !done {
             let (requests, key) = (self.requests.clone(), self.key.clone());
             let (length, labels) = (self.length, self.labels);
-            requests.put_parts(&key, self.rewound()?, length, &labels)?;
+            let turn = self.turn.clone();
+            let may_end = || turn.is_ours();
+            requests.put_parts(&key, self.rewound()?, length, &labels, may_end)?;
         }
         self.published = true;
         Ok(())

@@ -1,30 +1,33 @@
 //! One publisher at a time, in a store that has no locks: an object that says who writes now.
 //!
 //! ```text
-//! PREFIX/.sysext-publish.lease     {"holder":"…","beat":17}
+//! PREFIX/.sysext-publish.lease     {"holder":"…","beat":17,"seconds":30}
 //! ```
 //!
-//! - It is made by a conditional write, so of many publishers one has it. The holder writes it anew four times in the time
-//!   of a lease. Whoever has watched it for a whole lease, by a clock of its own, and saw no change, may take it: no two
-//!   machines' clocks are ever compared.
+//! - It is made by a conditional write, so of many publishers one has it, and given back by another one, which names nobody.
+//!   The holder writes it anew four times in the time of a lease. Whoever has watched it for a whole lease, the longer one
+//!   of both, by a clock of its own that goes on while a machine sleeps, and saw no change, may take it: no two machines'
+//!   clocks are ever compared.
 //! - A holder that was not heard for half a lease no longer counts on having it, and publishes nothing more.
 //! - What it protects is no trust but order: two that write the same numbered documents. The compare-and-swap of the
 //!   timestamp decides in any case.
 //! - A store that carries out a write whose condition is not met is found out here, before anything is published.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use object_store::path::Path;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::address::Writers;
 use super::object::{Labels, Tag, When, Written};
-use super::requests::Requests;
+use super::requests::{Beside, Requests};
 use crate::location::LocationError;
 
 /// How long a publisher that says nothing any more keeps others out, where the address does not say.
 pub(super) const DEFAULT: Duration = Duration::from_secs(30);
+/// The longest lease that can be said, in seconds.
+pub(super) const MAX_SECONDS: u64 = 600;
 /// A lease is some dozen bytes.
 const MAX_LEASE: u64 = 4096;
 /// For how long we wait for another publisher that is at work.
@@ -73,12 +76,13 @@ impl Turn {
 #[derive(Debug)]
 pub(super) struct Lease {
     held: Arc<Held>,
+    requests: Requests,
 }
 
 /// What the holder and its renewals share.
 #[derive(Debug)]
 pub(super) struct Held {
-    requests: Requests,
+    store: Beside,
     key: Path,
     holder: String,
     length: Duration,
@@ -90,7 +94,7 @@ struct State {
     tag: Tag,
     beat: u64,
     /// When it was last known to be ours: before the write was sent.
-    renewed: Instant,
+    renewed: Duration,
     over: bool,
 }
 
@@ -98,7 +102,7 @@ impl Held {
     /// Whether nobody else can have it yet.
     fn is_sure(&self) -> bool {
         let state = self.state();
-        !state.over && state.renewed.elapsed() < self.length / 2
+        !state.over && since(state.renewed) < self.length / 2
     }
 
     /// Renews it no more.
@@ -119,18 +123,20 @@ impl Held {
             }
             (state.tag.clone(), state.beat + 1)
         };
-        let sent = Instant::now();
-        let text = text(&self.holder, beat);
+        let sent = now();
+        let text = text(&self.holder, beat, self.length);
         let when = When::Same(tag);
         let put = self
-            .requests
-            .put_beside(&self.key, text, &when, &Labels::of_lease())
+            .store
+            .put(&self.key, text, &when, &Labels::of_lease())
             .await;
         let tag = match put {
             Ok(Written::Done(tag)) => Some(tag),
             // Somebody has taken it; or it is the second try of a write whose answer was lost.
-            Ok(Written::Refused) => match self.requests.get_beside(&self.key, MAX_LEASE).await {
-                Ok(Some((there, about))) if is_of(&there, &self.holder) => Some(about.tag),
+            Ok(Written::Refused) => match self.store.get(&self.key, MAX_LEASE).await {
+                Ok(Some((there, about))) if Said::read(&there).holder == self.holder => {
+                    Some(about.tag)
+                }
                 Ok(_) => {
                     self.state().over = true;
                     return false;
@@ -159,23 +165,28 @@ impl Lease {
         waits: impl Fn(),
     ) -> Result<Self, LocationError> {
         let holder = holder();
-        let started = Instant::now();
-        let mut watched: Option<(Tag, Instant)> = None;
+        let started = now();
+        let mut watched: Option<(Tag, Duration)> = None;
         let (tag, renewed) = loop {
-            let sent = Instant::now();
-            let put = |when: &When| requests.put(&key, text(&holder, 0), when, &Labels::of_lease());
+            let sent = now();
+            let put = |when: &When| {
+                let text = text(&holder, 0, length);
+                requests.put(&key, text, when, &Labels::of_lease())
+            };
             let Some((there, about)) = requests.get(&key, MAX_LEASE)? else {
                 match put(&When::Absent)? {
                     Written::Done(tag) => break (tag, sent),
                     Written::Refused => continue,
                 }
             };
+            let said = Said::read(&there);
             // The answer to our own write was lost.
-            if is_of(&there, &holder) {
+            if said.holder == holder {
                 break (about.tag, sent);
             }
-            let since = match &watched {
-                Some((tag, since)) if *tag == about.tag => *since,
+            let began = match &watched {
+                Some((tag, began)) if *tag == about.tag => *began,
+                _ if said.is_free() => sent,
                 before => {
                     if before.is_none() {
                         waits();
@@ -184,22 +195,22 @@ impl Lease {
                     sent
                 }
             };
-            if since.elapsed() >= length {
+            if said.is_free() || since(began) >= length.max(said.length) {
                 match put(&When::Same(about.tag))? {
                     Written::Done(tag) => break (tag, sent),
                     Written::Refused => continue,
                 }
             }
-            if started.elapsed() > PATIENCE.max(length * 2) {
+            if since(started) > PATIENCE.max(length * 2) {
                 return Err(LocationError::Busy {
                     file: requests.url(&key),
-                    seconds: started.elapsed().as_secs(),
+                    seconds: since(started).as_secs(),
                 });
             }
             std::thread::sleep((length / 30).max(Duration::from_millis(50)));
         };
         let held = Arc::new(Held {
-            requests: requests.clone(),
+            store: requests.beside().clone(),
             key,
             holder,
             length,
@@ -212,9 +223,10 @@ impl Lease {
         });
         let lease = Self {
             held: Arc::clone(&held),
+            requests: requests.clone(),
         };
         lease.refuse_careless_store()?;
-        requests.beside(async move {
+        requests.go_on_beside(async move {
             loop {
                 tokio::time::sleep(held.length / 4).await;
                 if !held.renew().await {
@@ -229,12 +241,12 @@ impl Lease {
     fn refuse_careless_store(&self) -> Result<(), LocationError> {
         let held = &self.held;
         let careless = |condition| LocationError::Careless {
-            store: held.requests.url(&Path::default()),
+            store: self.requests.url(&Path::default()),
             condition,
         };
         let put = |when: &When| {
-            let text = text(&held.holder, 0);
-            held.requests
+            let text = text(&held.holder, 0, held.length);
+            self.requests
                 .put(&held.key, text, when, &Labels::of_lease())
         };
         if put(&When::Absent)? != Written::Refused {
@@ -249,14 +261,41 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let is_sure = self.held.is_sure();
-        self.held.stop();
-        // A renewal that is on its way writes it once more at most; the next publisher watches it for a while then. Where
-        // it may be somebody else's by now, it stays.
-        if is_sure {
-            let _ = self.held.requests.delete(&self.held.key);
+        let held = &self.held;
+        held.stop();
+        let mut tag = held.state().tag.clone();
+        // A renewal may be on its way still: then it is looked at once more. Somebody else's is never touched; where this
+        // fails, the next publisher waits for the time of a lease.
+        for _ in 0..2 {
+            let nobody = text("", 0, held.length);
+            let when = When::Same(tag);
+            match self
+                .requests
+                .put(&held.key, nobody, &when, &Labels::of_lease())
+            {
+                Ok(Written::Refused) => {}
+                Ok(Written::Done(_)) | Err(_) => return,
+            }
+            match self.requests.get(&held.key, MAX_LEASE) {
+                Ok(Some((there, about))) if Said::read(&there).holder == held.holder => {
+                    tag = about.tag;
+                }
+                _ => return,
+            }
         }
     }
+}
+
+/// The time since the machine started, the time that it slept included.
+fn now() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::from_secs(seconds)
+        + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+fn since(then: Duration) -> Duration {
+    now().saturating_sub(then)
 }
 
 /// A name that no other run has.
@@ -268,13 +307,32 @@ fn holder() -> String {
     format!("{hex}-{}", std::process::id())
 }
 
-fn text(holder: &str, beat: u64) -> Vec<u8> {
-    json!({"holder": holder, "beat": beat})
+fn text(holder: &str, beat: u64, length: Duration) -> Vec<u8> {
+    json!({"holder": holder, "beat": beat, "seconds": length.as_secs()})
         .to_string()
         .into_bytes()
 }
 
-fn is_of(text: &[u8], holder: &str) -> bool {
-    let value: Option<serde_json::Value> = serde_json::from_slice(text).ok();
-    value.is_some_and(|value| value.get("holder").is_some_and(|it| it == holder))
+/// What a lease says. One that can not be read is held by somebody without a name.
+#[derive(Debug)]
+struct Said {
+    /// Empty where it was given back.
+    holder: String,
+    length: Duration,
+}
+
+impl Said {
+    fn is_free(&self) -> bool {
+        self.holder.is_empty()
+    }
+
+    fn read(text: &[u8]) -> Self {
+        let value: Value = serde_json::from_slice(text).unwrap_or_default();
+        let holder = value.get("holder").and_then(Value::as_str);
+        let seconds = value.get("seconds").and_then(Value::as_u64);
+        Self {
+            holder: holder.unwrap_or("somebody").to_owned(),
+            length: Duration::from_secs(seconds.unwrap_or_default().min(MAX_SECONDS)),
+        }
+    }
 }

@@ -83,6 +83,15 @@ impl Bucket {
         LocationError::Meanwhile(self.requests.url(key))
     }
 
+    /// Whoever lost the lease changes nothing that is there: it may be another publisher's.
+    fn needs_turn(&self, key: &Path) -> Result<(), LocationError> {
+        if self.turn.is_ours() {
+            Ok(())
+        } else {
+            Err(self.meanwhile(key))
+        }
+    }
+
     /// Writes in place of exactly what was looked at, or anew where there is nothing.
     fn put_numbered(&self, key: &Path, bytes: &[u8], labels: &Labels) -> Result<(), LocationError> {
         if self.turn.writers() == Writers::One {
@@ -98,10 +107,11 @@ impl Bucket {
             Some((_, about)) => When::Same(about.tag),
             None => When::Absent,
         };
-        // A run that failed has left it, and nothing leads there. Whoever lost the lease may not say so.
-        match self.turn.is_ours() {
-            true if put(&when)? != Written::Refused => Ok(()),
-            _ => Err(self.meanwhile(key)),
+        // A run that failed has left it, and nothing leads there.
+        self.needs_turn(key)?;
+        match put(&when)? {
+            Written::Done(_) => Ok(()),
+            Written::Refused => Err(self.meanwhile(key)),
         }
     }
 
@@ -176,6 +186,7 @@ impl Store for Bucket {
             self.put_always(&key, bytes, &labels)?;
             return Ok(true);
         }
+        self.needs_turn(&key)?;
         let put = self
             .requests
             .put(&key, bytes.to_vec(), &When::Absent, &labels)?;
@@ -186,12 +197,19 @@ impl Store for Bucket {
         let (key, labels) = (self.key(place), Labels::of(place));
         match place {
             Place::Metadata(_) => self.put_numbered(&key, bytes, &labels),
-            _ => self.put_always(&key, bytes, &labels),
+            // In a folder of its own, which nobody else writes to.
+            Place::Proposal => self.put_always(&key, bytes, &labels),
+            _ => {
+                self.needs_turn(&key)?;
+                self.put_always(&key, bytes, &labels)
+            }
         }
     }
 
     fn remove(&self, place: &Place) -> Result<(), LocationError> {
-        self.requests.delete(&self.key(place))
+        let key = self.key(place);
+        self.needs_turn(&key)?;
+        self.requests.delete(&key)
     }
 
     fn link_hashed(&self, digest: Sha256Digest, name: &FileName) -> Result<(), LocationError> {
@@ -199,8 +217,10 @@ impl Store for Bucket {
         let to = Place::HashedImage(digest, name.clone());
         let mut labels = Labels::of(&to);
         labels.sha256 = Some(digest);
-        self.requests
-            .copy(&self.key(&from), &self.key(&to), &labels)
+        let key = self.key(&to);
+        self.needs_turn(&key)?;
+        let may_end = || self.turn.is_ours();
+        self.requests.copy(&self.key(&from), &key, &labels, may_end)
     }
 
     fn swap_timestamp(

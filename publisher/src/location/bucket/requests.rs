@@ -44,8 +44,15 @@ const MAX_COPY: u64 = 5 << 30;
 /// An object store, one request at a time.
 #[derive(Debug, Clone)]
 pub(super) struct Requests {
-    store: Arc<dyn ObjectStore>,
+    beside: Beside,
     runtime: Arc<Runtime>,
+}
+
+/// The same store for what goes on beside the program's own thread. It must not hold the runtime that it runs on: who drops
+/// that last has to be somebody else.
+#[derive(Debug, Clone)]
+pub(super) struct Beside {
+    store: Arc<dyn ObjectStore>,
     /// For messages: `s3://BUCKET/`.
     name: String,
 }
@@ -93,14 +100,18 @@ impl Requests {
                 source,
             })?;
         Ok(Self {
-            store,
+            beside: Beside { store, name },
             runtime: Arc::new(runtime),
-            name,
         })
     }
 
+    /// The store, for what goes on beside this thread.
+    pub(super) fn beside(&self) -> &Beside {
+        &self.beside
+    }
+
     /// Lets something go on beside this thread, for as long as the runtime is there.
-    pub(super) fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn go_on_beside(&self, work: impl Future<Output = ()> + Send + 'static) {
         drop(self.runtime.spawn(work));
     }
 
@@ -110,27 +121,7 @@ impl Requests {
         key: &Path,
         limit: u64,
     ) -> Result<Option<(Vec<u8>, About)>, LocationError> {
-        self.runtime.block_on(self.get_beside(key, limit))
-    }
-
-    /// The same, to be waited for by something else.
-    pub(super) async fn get_beside(
-        &self,
-        key: &Path,
-        limit: u64,
-    ) -> Result<Option<(Vec<u8>, About)>, LocationError> {
-        let Some(result) = self.found(key, self.store.get(key).await)? else {
-            return Ok(None);
-        };
-        let about = About::from(&result);
-        if about.length > limit {
-            return Err(LocationError::TooLong {
-                file: self.url(key),
-                limit,
-            });
-        }
-        let bytes = self.found(key, result.bytes().await)?;
-        Ok(bytes.map(|bytes| (bytes.to_vec(), about)))
+        self.runtime.block_on(self.beside.get(key, limit))
     }
 
     /// A part of an object that still is the one with this tag.
@@ -145,12 +136,17 @@ impl Requests {
             if_match: tag.entity_tag(),
             ..GetOptions::default()
         };
-        let bytes = self
-            .runtime
-            .block_on(async { self.store.get_opts(key, options).await?.bytes().await });
+        let bytes = self.runtime.block_on(async {
+            self.beside
+                .store
+                .get_opts(key, options)
+                .await?
+                .bytes()
+                .await
+        });
         bytes
             .map(|bytes| bytes.to_vec())
-            .map_err(|error| failed(&self.name, key.as_ref(), error))
+            .map_err(|error| failed(&self.beside.name, key.as_ref(), error))
     }
 
     /// What is known of an object.
@@ -159,9 +155,11 @@ impl Requests {
             head: true,
             ..GetOptions::default()
         };
-        let asked = self.runtime.block_on(self.store.get_opts(key, options));
+        let asked = self
+            .runtime
+            .block_on(self.beside.store.get_opts(key, options));
         let asked = asked.map(|result| About::from(&result));
-        self.found(key, asked)
+        self.beside.found(key, asked)
     }
 
     /// Writes an object in one request.
@@ -173,50 +171,24 @@ impl Requests {
         labels: &Labels,
     ) -> Result<Written, LocationError> {
         self.runtime
-            .block_on(self.put_beside(key, bytes, when, labels))
+            .block_on(self.beside.put(key, bytes, when, labels))
     }
 
-    /// The same, to be waited for by something else.
-    pub(super) async fn put_beside(
-        &self,
-        key: &Path,
-        bytes: Vec<u8>,
-        when: &When,
-        labels: &Labels,
-    ) -> Result<Written, LocationError> {
-        let options = PutOptions {
-            mode: when.into(),
-            attributes: labels.into(),
-            ..PutOptions::default()
-        };
-        let put = self
-            .store
-            .put_opts(key, PutPayload::from(bytes), options)
-            .await;
-        match put {
-            Ok(result) => Ok(Written::Done(result.into())),
-            Err(Error::AlreadyExists { .. } | Error::Precondition { .. })
-                if *when != When::Always =>
-            {
-                Ok(Written::Refused)
-            }
-            Err(error) => Err(failed(&self.name, key.as_ref(), error)),
-        }
-    }
-
-    /// Writes an object of `length` bytes in as many requests as it needs, over what is there.
+    /// Writes an object of `length` bytes in as many requests as it needs, over what is there, if `may_end` says so when all
+    /// parts are there.
     pub(super) fn put_parts(
         &self,
         key: &Path,
         from: &mut dyn Read,
         length: u64,
         labels: &Labels,
+        may_end: impl Fn() -> bool,
     ) -> Result<(), LocationError> {
-        let failed = |error| failed(&self.name, key.as_ref(), error);
+        let failed = |error| failed(&self.beside.name, key.as_ref(), error);
         let options = PutMultipartOptions::from(Attributes::from(labels));
         let started = self
             .runtime
-            .block_on(self.store.put_multipart_opts(key, options));
+            .block_on(self.beside.store.put_multipart_opts(key, options));
         let mut upload = started.map_err(failed)?;
         let mut parts = JoinSet::new();
         let mut rest = length;
@@ -245,11 +217,18 @@ impl Requests {
                 break Err(error);
             }
         };
-        let complete = sent.and_then(|()| self.runtime.block_on(upload.complete()).map(drop));
-        complete.map_err(|error| {
+        let complete = match sent {
+            Ok(()) if !may_end() => Err(LocationError::Meanwhile(self.url(key))),
+            Ok(()) => self
+                .runtime
+                .block_on(upload.complete())
+                .map(drop)
+                .map_err(failed),
+            Err(error) => Err(failed(error)),
+        };
+        complete.inspect_err(|_| {
             // Nobody sees the parts; the store would keep them all the same.
             let _ = self.runtime.block_on(upload.abort());
-            failed(error)
         })
     }
 
@@ -273,22 +252,82 @@ impl Requests {
         from: &Path,
         to: &Path,
         labels: &Labels,
+        may_end: impl Fn() -> bool,
     ) -> Result<(), LocationError> {
         let missing = || LocationError::NoSuchObject(self.url(from));
         let about = self.look(from)?.ok_or_else(missing)?;
         if about.length > MAX_COPY {
             let mut reader = super::arriving::Parts::new(self.clone(), from.clone(), about.clone());
-            return self.put_parts(to, &mut reader, about.length, labels);
+            return self.put_parts(to, &mut reader, about.length, labels, may_end);
         }
         self.runtime
-            .block_on(self.store.copy_opts(from, to, CopyOptions::default()))
-            .map_err(|error| failed(&self.name, to.as_ref(), error))
+            .block_on(
+                self.beside
+                    .store
+                    .copy_opts(from, to, CopyOptions::default()),
+            )
+            .map_err(|error| failed(&self.beside.name, to.as_ref(), error))
     }
 
     /// Removes an object; nothing happens where there is none.
     pub(super) fn delete(&self, key: &Path) -> Result<(), LocationError> {
-        let deleted = self.runtime.block_on(self.store.delete(key));
-        self.found(key, deleted).map(drop)
+        let deleted = self.runtime.block_on(self.beside.store.delete(key));
+        self.beside.found(key, deleted).map(drop)
+    }
+
+    /// How an object is named in messages.
+    pub(super) fn url(&self, key: &Path) -> String {
+        self.beside.url(key)
+    }
+}
+
+impl Beside {
+    /// An object of at most `limit` bytes.
+    pub(super) async fn get(
+        &self,
+        key: &Path,
+        limit: u64,
+    ) -> Result<Option<(Vec<u8>, About)>, LocationError> {
+        let Some(result) = self.found(key, self.store.get(key).await)? else {
+            return Ok(None);
+        };
+        let about = About::from(&result);
+        if about.length > limit {
+            return Err(LocationError::TooLong {
+                file: self.url(key),
+                limit,
+            });
+        }
+        let bytes = self.found(key, result.bytes().await)?;
+        Ok(bytes.map(|bytes| (bytes.to_vec(), about)))
+    }
+
+    /// Writes an object in one request.
+    pub(super) async fn put(
+        &self,
+        key: &Path,
+        bytes: Vec<u8>,
+        when: &When,
+        labels: &Labels,
+    ) -> Result<Written, LocationError> {
+        let options = PutOptions {
+            mode: when.into(),
+            attributes: labels.into(),
+            ..PutOptions::default()
+        };
+        let put = self
+            .store
+            .put_opts(key, PutPayload::from(bytes), options)
+            .await;
+        match put {
+            Ok(result) => Ok(Written::Done(result.into())),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. })
+                if *when != When::Always =>
+            {
+                Ok(Written::Refused)
+            }
+            Err(error) => Err(failed(&self.name, key.as_ref(), error)),
+        }
     }
 
     /// How an object is named in messages.

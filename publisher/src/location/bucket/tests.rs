@@ -254,8 +254,13 @@ fn a_lease_is_kept_as_long_as_its_holder_works_and_not_relied_on_when_nothing_is
     }
     assert_eq!(bucket.swap_timestamp(None, b"1").unwrap(), Swap::Lost);
     drop(lease);
-    let left = bucket.requests.get(&bucket.key_of(LEASE), 4096).unwrap();
-    assert!(left.is_some(), "it may be somebody else's by now");
+    let (left, _) = bucket
+        .requests
+        .get(&bucket.key_of(LEASE), 4096)
+        .unwrap()
+        .unwrap();
+    let left: serde_json::Value = serde_json::from_slice(&left).unwrap();
+    assert_ne!(left["holder"], "", "nobody heard that it was given back");
 }
 
 #[test]
@@ -338,6 +343,7 @@ fn an_image_is_seen_whole_or_not_at_all_and_sent_once() {
 fn a_large_image_goes_in_parts_and_comes_back_in_parts() {
     let store = Arc::new(Unruly::default());
     let bucket = publisher(&store, "");
+    let _lease = bucket.exclusive().unwrap();
     let length = 2 * usize::try_from(requests::PART).unwrap() + 12_345;
     let bytes: Vec<u8> = (0..length).map(|at| (at / 1000) as u8).collect();
     store.no_parts.store(true, Ordering::Relaxed);
@@ -363,4 +369,71 @@ fn a_large_image_goes_in_parts_and_comes_back_in_parts() {
         bucket.read(&image(), 1000),
         Err(LocationError::TooLong { limit: 1000, .. })
     ));
+}
+
+#[test]
+fn who_lost_the_lease_changes_nothing_that_another_publisher_has_put_there() {
+    let store = Arc::new(Unruly::default());
+    let (first, second) = (publisher(&store, "?lease=1"), publisher(&store, "?lease=1"));
+    let length = usize::try_from(requests::PART).unwrap() + 1;
+    let mut late = arriving(&first, &vec![1; length]);
+    kill(first.exclusive().unwrap(), &first);
+    let _lease = second.exclusive().unwrap();
+    let bytes = vec![2; length];
+    let digest = Sha256Digest::of(&bytes);
+    arriving(&second, &bytes).publish(digest).unwrap();
+    for place in [Place::Descriptor, Place::Pruned, snapshot()] {
+        second.put(&place, b"second").unwrap();
+    }
+    let name: FileName = "k3s_1_x86-64.raw".parse().unwrap();
+    let refused = [
+        late.publish(Sha256Digest::of(b"late")),
+        first.remove(&image()),
+        first.put(&Place::Descriptor, b"late"),
+        first.put(&Place::Pruned, b"late"),
+        first.put(&snapshot(), b"late"),
+        first.put_new(&Place::Page, b"late").map(drop),
+        first.link_hashed(digest, &name),
+    ];
+    for result in refused {
+        assert!(
+            matches!(result, Err(LocationError::Meanwhile(_))),
+            "{result:?}"
+        );
+    }
+    assert!(read(&second, &image()).unwrap() == bytes);
+    assert_eq!(read(&second, &Place::Descriptor).unwrap(), b"second");
+    assert_eq!(read(&second, &Place::Page), None);
+}
+
+#[test]
+fn parts_that_are_all_there_do_not_become_an_image_of_whom_the_lease_is_no_more() {
+    let store = Arc::new(Unruly::default());
+    let bucket = publisher(&store, "");
+    let length = requests::PART * 2;
+    let key = bucket.key(&image());
+    let refused = bucket.requests.put_parts(
+        &key,
+        &mut std::io::repeat(7).take(length),
+        length,
+        &Labels::of(&image()),
+        || false,
+    );
+    assert!(matches!(refused, Err(LocationError::Meanwhile(_))));
+    assert_eq!(read(&bucket, &image()), None);
+}
+
+#[test]
+fn a_longer_lease_than_ones_own_is_waited_for_and_one_that_was_given_back_is_not() {
+    let store = Arc::new(Unruly::default());
+    let (long, short) = (publisher(&store, "?lease=3"), publisher(&store, "?lease=1"));
+    kill(long.exclusive().unwrap(), &long);
+    let began = Instant::now();
+    let lease = short.exclusive().unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(3));
+    drop(lease);
+    let third = publisher(&store, "?lease=600");
+    let began = Instant::now();
+    let _lease = third.exclusive().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(3));
 }
