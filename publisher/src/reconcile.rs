@@ -245,7 +245,8 @@ impl Session {
                 report.proposed = Some(proposed);
                 return Ok(report);
             }
-            let sums = sums::files(&config.openpgp, &draft, &mut published, store)?;
+            let (openpgp, now) = (&config.openpgp, context.now());
+            let sums = sums::steps(openpgp, &draft, &mut published, store, now)?;
             let signed = match SignedDraft::new(draft, &roster) {
                 Ok(signed) => signed,
                 Err(error) => {
@@ -291,7 +292,7 @@ impl Session {
         store: &dyn Store,
         signed: SignedDraft,
         arrivals: &mut Arrivals,
-        sums: Vec<(Place, Vec<u8>)>,
+        sums: Vec<(Place, sums::Step)>,
         before: &Before<'_>,
         expected: Option<Sha256Digest>,
     ) -> Result<Option<Uploaded>, Failure> {

@@ -16,6 +16,7 @@ use crate::draft::{Change, RootOrder};
 use crate::location::Place;
 use crate::prune::record::Departed;
 use crate::signer::SignedDraft;
+use crate::sysupdate::sums::Step;
 
 /// The images at hand, by name.
 pub type Arrivals = BTreeMap<FileName, Arrival>;
@@ -32,7 +33,7 @@ pub struct StagedTree<'a> {
     /// `catalog.toml`.
     pub(crate) descriptor: Vec<u8>,
     /// What systemd-sysupdate reads, where it is new.
-    pub(crate) sums: Vec<(Place, Vec<u8>)>,
+    pub(crate) sums: Vec<(Place, Step)>,
     /// What nothing names any more once this is published.
     pub(crate) departed: Option<Departed>,
     /// The new images.
@@ -136,7 +137,7 @@ impl<'a> StagedTree<'a> {
 
     /// With what systemd-sysupdate reads. No host of ours believes it.
     #[must_use]
-    pub fn with_sums(mut self, sums: Vec<(Place, Vec<u8>)>) -> Self {
+    pub fn with_sums(mut self, sums: Vec<(Place, Step)>) -> Self {
         self.sums = sums;
         self
     }

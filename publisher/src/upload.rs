@@ -14,6 +14,7 @@ use crate::draft::Change;
 use crate::location::{LocationError, Place, Store, Swap};
 use crate::prune::record;
 use crate::selfcheck::Publishable;
+use crate::sysupdate::sums::Step;
 
 /// Why nothing new is published.
 #[derive(Debug, thiserror::Error)]
@@ -76,8 +77,11 @@ pub fn upload(
             _ => store.put(&place, bytes)?,
         }
     }
-    for (place, bytes) in &tree.sums {
-        store.put(place, bytes)?;
+    for (place, step) in &tree.sums {
+        match step {
+            Step::Put(bytes) => store.put(place, bytes)?,
+            Step::Remove => store.remove(place)?,
+        }
     }
     let there = store.read(&Place::Descriptor, MAX_DESCRIPTOR)?;
     if there.as_deref() != Some(&tree.descriptor) {

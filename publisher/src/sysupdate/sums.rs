@@ -49,23 +49,45 @@ pub enum SumsError {
     NotSigned(String),
 }
 
-/// The files that are new with a draft; none where nobody is to sign, or where they would be as they are.
+/// What is done to one of the files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// It gets these bytes.
+    Put(Vec<u8>),
+    /// It goes.
+    Remove,
+}
+
+/// What is new with a draft, in the order in which it is done; nothing where it is so already. Signatures go before the list
+/// that they are of: where both are there, they are of one list, whenever a run was killed.
 ///
 /// # Errors
 /// When something can not be read, or the list not be signed.
-pub fn files(
+pub fn steps(
     openpgp: &OpenPgp,
     draft: &Draft,
     published: &mut Published<'_>,
     location: &dyn Location,
-) -> Result<Vec<(Place, Vec<u8>)>, SumsError> {
-    let Some(command) = openpgp.command() else {
-        return Ok(Vec::new());
-    };
+    now: UtcTime,
+) -> Result<Vec<(Place, Step)>, SumsError> {
     // Freshness alone says nothing about images.
     if draft.touched.indexes.is_empty() && !draft.touched.targets {
         return Ok(Vec::new());
     }
+    let there = |file| location.read(&Place::Sums(file), MAX_LENGTH);
+    let listed = there(SumsFile::List)?;
+    let mut steps = vec![
+        (Place::Sums(SumsFile::Armored), Step::Remove),
+        (Place::Sums(SumsFile::Signature), Step::Remove),
+    ];
+    let Some(command) = openpgp.command() else {
+        // What is served no longer must not go on offering what was withdrawn since.
+        if listed.is_none() {
+            return Ok(Vec::new());
+        }
+        steps.push((Place::Sums(SumsFile::List), Step::Remove));
+        return Ok(steps);
+    };
     let names: BTreeSet<_> = draft
         .catalog
         .extensions()
@@ -79,30 +101,37 @@ pub fn files(
             indexes.insert(name, index);
         }
     }
-    let Some(list) = list(&indexes)? else {
-        return Ok(Vec::new());
+    let list = match list(&indexes, now)? {
+        Some(list) => list,
+        // The last image has gone. An empty list is an error to its readers, and a list of nothing is not.
+        None if listed.is_some() => text([best_before(draft.catalog.targets.expires)])?,
+        None => return Ok(Vec::new()),
     };
-    let there = |file| location.read(&Place::Sums(file), MAX_LENGTH);
-    let is_there = there(SumsFile::List)?.as_deref() == Some(list.as_bytes())
+    let is_there = listed.as_deref() == Some(list.as_bytes())
         && there(SumsFile::Signature)?.is_some()
         && there(SumsFile::Armored)?.is_some();
     if is_there {
         return Ok(Vec::new());
     }
     let signature = sign(command, list.as_bytes())?;
-    let armored = armored(&signature);
-    Ok(vec![
-        (Place::Sums(SumsFile::List), list.into_bytes()),
-        (Place::Sums(SumsFile::Signature), signature),
-        (Place::Sums(SumsFile::Armored), armored.into_bytes()),
-    ])
+    let armored = armored(&signature).into_bytes();
+    steps.extend([
+        (Place::Sums(SumsFile::List), Step::Put(list.into_bytes())),
+        (Place::Sums(SumsFile::Signature), Step::Put(signature)),
+        (Place::Sums(SumsFile::Armored), Step::Put(armored)),
+    ]);
+    Ok(steps)
 }
 
-/// The list; `None` where there is no image.
-fn list(indexes: &BTreeMap<ExtensionName, Targets>) -> Result<Option<String>, SumsError> {
+/// The list; `None` where there is no image. What an overdue index lists no client of ours would install either, and its
+/// expiry would make the list of all others worthless.
+fn list(
+    indexes: &BTreeMap<ExtensionName, Targets>,
+    now: UtcTime,
+) -> Result<Option<String>, SumsError> {
     let mut lines = BTreeMap::new();
     let mut expires: Option<UtcTime> = None;
-    for (name, index) in indexes {
+    for (name, index) in indexes.iter().filter(|(_, index)| index.expires > now) {
         let read = ExtensionIndex::read(name, index)?;
         // It looks in `images/`, where what has URLs of its own need not be.
         let listed = |image: &&Image| image.withdrawn.is_none() && image.urls.is_empty();
@@ -111,21 +140,29 @@ fn list(indexes: &BTreeMap<ExtensionName, Targets>) -> Result<Option<String>, Su
             expires = Some(expires.map_or(index.expires, |first| first.min(index.expires)));
         }
     }
-    let Some(expires) = expires else {
-        return Ok(None);
-    };
+    match expires {
+        None => Ok(None),
+        Some(expires) => text(lines.into_iter().chain([best_before(expires)])).map(Some),
+    }
+}
+
+/// The entry that says until when the list is good.
+fn best_before(expires: UtcTime) -> (String, Sha256Digest) {
     let day: String = expires
         .to_string()
         .chars()
         .take("YYYY-MM-DD".len())
         .collect();
-    lines.insert(format!("BEST-BEFORE-{day}"), Sha256Digest::of(b""));
+    (format!("BEST-BEFORE-{day}"), Sha256Digest::of(b""))
+}
+
+fn text(lines: impl IntoIterator<Item = (String, Sha256Digest)>) -> Result<String, SumsError> {
     let mut text = String::new();
-    for (name, sha256) in lines {
+    for (name, sha256) in BTreeMap::from_iter(lines) {
         let _ = writeln!(text, "{sha256}  {name}");
     }
     match u64::try_from(text.len()) {
-        Ok(length) if length <= MAX_LENGTH => Ok(Some(text)),
+        Ok(length) if length <= MAX_LENGTH => Ok(text),
         _ => Err(SumsError::TooLong(text.len())),
     }
 }

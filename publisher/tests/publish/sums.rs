@@ -113,3 +113,51 @@ fn transfer_files_name_the_catalog_and_every_kind_of_image() {
         .ends(2)
         .says(&["nobody"]);
 }
+
+#[test]
+fn what_was_withdrawn_leaves_the_list_also_when_nothing_remains_or_nobody_signs_any_more() {
+    let signature = [&[0x88_u8][..], &[7; 70]].concat();
+    let vendor = signed_with(&signature);
+    let images = [vendor.image("hello", "1.0"), vendor.image("hello", "2.0")];
+    vendor.run(&["add", &images[0], &images[1]]).ends(0);
+    for version in ["1.0", "2.0"] {
+        let words = ["withdraw", "hello", version, "--reason", "evil"];
+        vendor.run(&words).ends(0);
+    }
+    let text = sums(&vendor);
+    assert!(
+        text.lines().count() == 1 && text.contains("  BEST-BEFORE-20"),
+        "{text}"
+    );
+    vendor.run(&["withdraw", "hello", "1.0", "--undo"]).ends(0);
+    assert!(sums(&vendor).contains("hello_1.0_noarch.raw"));
+    let command = format!(
+        "openpgp = \"cmd:cat {}\"",
+        vendor.path("signature").display()
+    );
+    vendor.edit("sysext-publish.toml", &command, "openpgp = \"\"");
+    let words = ["withdraw", "hello", "1.0", "--reason", "evil"];
+    vendor.run(&words).ends(0);
+    let left = |name: &String| name.contains("SHA256SUMS");
+    assert!(!vendor.published().keys().any(left));
+}
+
+#[test]
+fn a_list_whose_signatures_a_killed_run_did_not_bring_is_signed_by_the_next_one() {
+    let signature = [&[0x88_u8][..], &[7; 70]].concat();
+    let vendor = signed_with(&signature);
+    vendor.run(&["add", &vendor.image("hello", "1.0")]).ends(0);
+    let before = vendor.published();
+    vendor.run(&["add", &vendor.image("hello", "2.0")]).ends(0);
+    // Killed after the list: no signature of the former one is left beside it.
+    vendor.write(
+        "public/metadata/timestamp.json",
+        &before["metadata/timestamp.json"],
+    );
+    for file in ["SHA256SUMS.gpg", "SHA256SUMS.sha256.asc"] {
+        std::fs::remove_file(vendor.path(&format!("public/images/{file}"))).unwrap();
+    }
+    std::fs::remove_dir_all(vendor.path("state")).unwrap();
+    vendor.run(&["add", &vendor.image("hello", "2.0")]).ends(0);
+    assert_eq!(vendor.published()["images/SHA256SUMS.gpg"], signature);
+}
