@@ -16,7 +16,9 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.parse
+import urllib.request
 
 FOLDER = pathlib.Path(sys.argv[2])
 VENDOR = FOLDER / "vendor"
@@ -108,17 +110,49 @@ class Readers:
             sys.exit("FAILED: a reader met a state that does not verify:\n" + "\n".join(self.wrong))
 
 
-def settle(file, version):
+SIGNER = """#!/usr/bin/env python3
+import hashlib, sys
+sys.stdout.buffer.write(bytes([0x88]) + hashlib.sha256(sys.stdin.buffer.read()).digest())
+"""
+
+
+def sums_are_one(url, complete):
+    """Where a signature of SHA256SUMS is there, it is of the list that is there; when all is done, both are."""
+
+    def read(name):
+        try:
+            with urllib.request.urlopen(f"{url}/images/{name}", timeout=30) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            return None
+
+    listed, signature = read("SHA256SUMS"), read("SHA256SUMS.gpg")
+    if complete and not (listed and signature):
+        sys.exit("FAILED: SHA256SUMS or its signature is not there")
+    if signature is not None and signature != b"\x88" + hashlib.sha256(listed or b"").digest():
+        sys.exit("FAILED: the signature of SHA256SUMS is of another list")
+
+
+def settle(file, version, url):
     """The next run completes what was left, and what is published is whole."""
+    sums_are_one(url, complete=False)
     must("add", "--zstd-level", "1", file)
     must("verify", "--all")
     if f'"{version}"' not in must("--json", "status").stdout:
         sys.exit(f"FAILED: {version} is not there after the next run")
+    sums_are_one(url, complete=True)
 
 
 def begin(location, url, *more):
     VENDOR.mkdir(parents=True)
     must("init", location, "--id", "acme", "--url", url, "--extension", "hello", "--unencrypted", *more)
+    signer = VENDOR / "signer"
+    signer.write_text(SIGNER)
+    signer.chmod(0o755)
+    config = VENDOR / "sysext-publish.toml"
+    config.write_text(config.read_text().replace('openpgp = ""', f'openpgp = "cmd:{signer}"'))
     must("add", image("1.0"))
 
 
@@ -146,7 +180,7 @@ def directory():
                            "sysext-publish", "--quiet", "add", "--zstd-level", "1", file]
                 environment = os.environ | {"XDG_STATE_HOME": str(FOLDER / "state")}
                 ended = subprocess.run(command, cwd=VENDOR, env=environment, capture_output=True, timeout=120)
-                settle(file, version)
+                settle(file, version, url)
                 readers.judge()
                 if ended.returncode == 0:
                     break
@@ -181,6 +215,11 @@ class Proxy(http.server.ThreadingHTTPServer):
     def plan(self, kill_at, carried_out):
         with self.lock:
             self.kill_at, self.carried_out, self.writes = kill_at, carried_out, 0
+
+    def handle_error(self, request, client_address):
+        """A publisher that was killed does not wait for its answers."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def is_the_one(self):
         with self.lock:
@@ -253,7 +292,7 @@ def bucket():
                 code = proxy.publisher.wait(timeout=120)
                 if code not in (0, -signal.SIGKILL):
                     sys.exit(f"FAILED: ended with {code}: {proxy.publisher.stderr.read()}")
-                settle(file, version)
+                settle(file, version, url)
                 readers.judge()
                 if code == 0:
                     break
