@@ -31,6 +31,7 @@ use crate::lint::{self, Finding};
 use crate::location::{Links, Store};
 use crate::reconcile::Attempt;
 use crate::session::Session;
+use crate::words::Hours;
 
 /// Revisions of one version that are tried.
 const MAX_REVISIONS: u32 = 1_000;
@@ -45,7 +46,7 @@ pub struct Request {
     /// Where to read more.
     pub links: Option<catalog::Links>,
     /// Over how many hours hosts take them.
-    pub rollout_hours: Option<u32>,
+    pub rollout_hours: Option<Hours>,
     /// What counts more than what the images say.
     pub overrides: Overrides,
     /// Whether other bytes of a published version become its next revision.
@@ -310,7 +311,7 @@ impl<'a> Intake<'a> {
                 fixes: self.request.fixes.clone(),
                 rollout: self.request.rollout_hours.map(|hours| Rollout {
                     start: self.context.now(),
-                    hours,
+                    hours: hours.get(),
                 }),
                 links: self.request.links.clone(),
                 extra: Extra::new(),

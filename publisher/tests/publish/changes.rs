@@ -214,3 +214,43 @@ fn a_delegated_vendor_publishes_with_its_own_key_only() {
         .ends(2)
         .says(&["no key for the index of hello"]);
 }
+
+#[test]
+fn what_can_not_be_said_is_refused_before_anything_is_read() {
+    let vendor = Vendor::new();
+    let german = "f\u{fc}r immer";
+    for dry in [&[][..], &["--dry-run"]] {
+        for (words, says) in [
+            (
+                &["withdraw", "hello", "1", "--reason", german][..],
+                "'\u{fc}' is in it",
+            ),
+            (
+                &["withdraw", "hello", "1", "--reason", "a\nb"],
+                "line break",
+            ),
+            (&["withdraw", "hello", "1", "--reason", ""], "empty"),
+            (&["retire", "hello", "--reason", ""], "empty"),
+            (&["retire", "hello", "--reason", german], "printable ASCII"),
+            (
+                &["extension", "add", "a", "--summary", german],
+                "printable ASCII",
+            ),
+            (&["rollout", "hello", "1", "--hours", "0"], "1 to 8760"),
+            (&["rollout", "hello", "1", "--hours", "100000"], "1 to 8760"),
+            (&["add", "--rollout", "0", "image.raw"], "1 to 8760"),
+        ] {
+            vendor.run(&[dry, words].concat()).ends(2).says(&[says]);
+        }
+    }
+    let vendor = Vendor::with_catalog();
+    vendor.edit(
+        "sysext-publish.toml",
+        "summary = \"\"",
+        "summary = \"\u{fc}\"",
+    );
+    vendor
+        .run(&["--dry-run", "renew"])
+        .ends(2)
+        .says(&["summary of hello: '\u{fc}' is in it"]);
+}
