@@ -88,6 +88,7 @@ impl Words {
             }
         }
         let mut channels = self.channels;
+        let channels_asked = !channels.is_empty();
         if channels.is_empty() {
             channels.extend(DEFAULT_CHANNEL.parse());
         }
@@ -109,6 +110,7 @@ impl Words {
         });
         Ok(Request {
             channels,
+            channels_asked,
             fixes,
             links,
             rollout_hours: self.rollout,
@@ -141,7 +143,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         revision: args.revision,
         ..args.words.request()?
     };
-    let mut intake = Intake::new(context, &session, store.as_ref(), request);
+    let mut intake = Intake::new(context, &session, store.as_ref(), request)?;
     let report = session.reconcile(context, store.as_ref(), |attempt| {
         intake.ahead(&args.images, attempt);
         let mut images = args.images.iter();

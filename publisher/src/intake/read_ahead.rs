@@ -68,7 +68,7 @@ impl Intake<'_> {
                 continue;
             }
             let (file, version) = (&candidate.file_name, &candidate.version);
-            let brings = !self.context.globals.dry_run && self.request.at.is_none();
+            let brings = !self.context.globals.dry_run && self.place.is_none();
             let file = match attempt
                 .editor
                 .standing(extension, file, version, candidate.length)
