@@ -106,7 +106,7 @@ pub fn run(context: &Context, mut args: Args) -> Outcome {
         let changes = &draft.changes;
         context.ui.data(
             "init",
-            &json!({"changed": true, "dry_run": true, "changes": changes}),
+            &json!({"changed": true, "changes": changes}),
             || {
                 let lines: String = changes.iter().map(|change| format!("{change}\n")).collect();
                 format!("{lines}nothing was made (--dry-run)\n")

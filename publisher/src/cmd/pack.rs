@@ -127,7 +127,7 @@ fn write_fragment(packed: &Packed) -> Result<(), Failure> {
         return Ok(());
     }
     let fragment = Fragment::new(candidate, *sha256, findings);
-    fragment.write(&candidate.path, None, Companion::None)?;
+    fragment.write(&candidate.path, None, Companion::None, false)?;
     Ok(())
 }
 
