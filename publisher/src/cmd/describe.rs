@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use sysext_formats::catalog::Architecture;
+use sysext_formats::catalog::{Architecture, DEFAULT_CHANNEL};
 use sysext_formats::name::{Channel, ExtensionName};
 use sysext_formats::version::Version;
 use sysext_image::Image;
@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "ARCH", value_parser = super::pack::architecture)]
     arch: Option<Architecture>,
     /// A channel that they will be published in, for what is looked for; may be given several times
-    #[arg(long = "channel", value_name = "CHANNEL")]
+    #[arg(long = "channel", value_name = "CHANNEL", default_value = DEFAULT_CHANNEL)]
     channels: Vec<Channel>,
     /// The directory to write to [default: that of each image]
     #[arg(long, short, value_name = "DIR")]
@@ -110,13 +110,16 @@ fn describe(
     };
     let findings = lint::check(&candidate, &mut image, &args.channels);
     for finding in &findings {
-        let text = format!("{}: {} ({})", path.display(), finding.message, finding.rule);
+        let path = path.display();
         match finding.severity {
             Severity::Error => {
+                let text = format!("{path}: {finding}");
                 let failure = Failure::new(Kind::Failed, text).hint(finding.fix.clone());
                 context.ui.fail_softly(&failure);
             }
-            Severity::Warning => context.ui.warn(format_args!("{text}; {}", finding.fix)),
+            Severity::Warning => context
+                .ui
+                .warn(format_args!("{path}: {}", finding.with_fix())),
         }
     }
     let fragment = Fragment::new(&candidate, sha256, &findings).with_provenance_of(there.as_ref());
