@@ -25,6 +25,7 @@ use sysext_image::{Image, ImageFacts, InspectError, Limits};
 
 use self::beside::{Author, Said};
 pub use self::error::CandidateError;
+pub(crate) use self::file_name::{Contradiction, Named};
 use self::sources::Sources;
 pub(crate) use self::sources::programs;
 

@@ -80,7 +80,7 @@ impl Context {
         } else {
             Format::Text
         };
-        let ui = Ui::new(format, globals.quiet);
+        let ui = Ui::new(format, globals.quiet).of_dry_run(globals.dry_run);
         Self {
             ui,
             globals,

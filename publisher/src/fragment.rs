@@ -130,7 +130,7 @@ impl Fragment {
         self
     }
 
-    /// Writes it for `image`, into `directory` or else beside the image.
+    /// Writes it for `image`, into `directory` or else beside the image; with `dry_run` it only says what it would write.
     ///
     /// # Errors
     /// When a file of somebody else has its name, or it can not be written.
@@ -139,6 +139,7 @@ impl Fragment {
         image: &Path,
         directory: Option<&Path>,
         companion: Companion,
+        dry_run: bool,
     ) -> Result<Written, FragmentError> {
         let (beside, name) = place(image)?;
         let directory = Dir::open(directory.unwrap_or(&beside))?;
@@ -150,31 +151,31 @@ impl Fragment {
         };
         whole.extend(self.0.clone());
         let text = format!("{:#}\n", Value::Object(whole));
-        let mut changed = false;
-        if there.as_deref() != Some(text.as_bytes()) {
-            directory.write(&name, text.as_bytes(), MODE)?;
-            changed = true;
-        }
+        let mut new = Vec::new();
         let mut sha256_path = None;
         if companion == Companion::Sha256 {
             let line = sum(Sha256Digest::of(text.as_bytes()), &name);
             let companion = format!("{name}.sha256");
             sha256_path = Some(directory.path_of(&companion)?);
             if directory.read(&companion, MAX_BYTES)?.as_deref() != Some(line.as_bytes()) {
-                directory.write(&companion, line.as_bytes(), MODE)?;
-                changed = true;
+                new.push((companion, line));
             }
             let image = name.strip_suffix(".json").unwrap_or(&name);
             let companion = format!("{image}.sha256");
             if let (Some(sha256), None) = (self.sha256(), directory.kind(&companion)?) {
-                directory.write(&companion, sum(sha256, image).as_bytes(), MODE)?;
-                changed = true;
+                new.push((companion, sum(sha256, image)));
             }
+        }
+        if there.as_deref() != Some(text.as_bytes()) {
+            new.insert(0, (name, text));
+        }
+        for (name, text) in new.iter().filter(|_| !dry_run) {
+            directory.write(name, text.as_bytes(), MODE)?;
         }
         Ok(Written {
             path,
             sha256_path,
-            changed,
+            changed: !new.is_empty(),
         })
     }
 

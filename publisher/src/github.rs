@@ -14,11 +14,13 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use serde::Deserialize as _;
 use serde_json::Value;
 use sysext_formats::plain;
 
 use crate::context::Environment;
 use crate::failure::{Failure, Kind};
+use crate::obs::record::Problem;
 
 const OUTPUT: &str = "GITHUB_OUTPUT";
 const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
@@ -124,11 +126,20 @@ fn outputs(document: &Value) -> Vec<(&'static str, String)> {
     }
     for name in ["expiring", "problems"] {
         if let Some(Value::Array(values)) = document.get(name) {
-            let values: Vec<_> = values.iter().filter_map(Value::as_str).collect();
+            let values: Vec<_> = values.iter().filter_map(line).collect();
             outputs.push((name, values.join("\n")));
         }
     }
     outputs
+}
+
+/// A value of a list as one line: a text, or what became of an image of a build service.
+fn line(value: &Value) -> Option<String> {
+    let line = match value {
+        Value::String(text) => text.clone(),
+        _ => Problem::deserialize(value).ok()?.line(),
+    };
+    Some(plain::one_line(&line))
 }
 
 fn append(path: &Path, outputs: &[(&'static str, String)]) -> io::Result<()> {

@@ -2,9 +2,10 @@
 
 mod image;
 mod read_ahead;
+mod there;
 mod vet;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Rollout, SCHEMA, Transport};
@@ -31,6 +32,7 @@ use crate::lint::{self, Finding};
 use crate::location::{Links, Store};
 use crate::reconcile::Attempt;
 use crate::session::Session;
+use crate::words::Hours;
 
 /// Revisions of one version that are tried.
 const MAX_REVISIONS: u32 = 1_000;
@@ -40,12 +42,14 @@ const MAX_REVISIONS: u32 = 1_000;
 pub struct Request {
     /// Their channels.
     pub channels: Vec<Channel>,
+    /// Whether somebody asked for those channels.
+    pub channels_asked: bool,
     /// Advisories that they fix.
     pub fixes: Vec<String>,
     /// Where to read more.
     pub links: Option<catalog::Links>,
     /// Over how many hours hosts take them.
-    pub rollout_hours: Option<u32>,
+    pub rollout_hours: Option<Hours>,
     /// What counts more than what the images say.
     pub overrides: Overrides,
     /// Whether other bytes of a published version become its next revision.
@@ -64,8 +68,12 @@ pub struct Intake<'a> {
     context: &'a Context,
     store: &'a dyn Store,
     request: Request,
+    /// The folder of `request.at`.
+    place: Option<Folder>,
     /// What was read already, in an attempt before.
     prepared: BTreeMap<PathBuf, Prepared>,
+    /// Of which images it was said what was asked in vain.
+    told: BTreeSet<PathBuf>,
     known: KnownFiles,
 }
 
@@ -96,49 +104,26 @@ impl Prepared {
 
 impl<'a> Intake<'a> {
     /// Images for the catalog of `session`, to `store`.
-    #[must_use]
+    ///
+    /// # Errors
+    /// When hosts would not follow the URL below which the images are.
     pub fn new(
         context: &'a Context,
         session: &Session,
         store: &'a dyn Store,
         request: Request,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, Failure> {
+        let place = request.at.as_ref();
+        let place = place.map(|url| Folder::new(url, Rule::of(&session.config)));
+        Ok(Self {
             context,
             store,
+            place: place.transpose()?,
             request,
             prepared: BTreeMap::new(),
+            told: BTreeSet::new(),
             known: KnownFiles::load(session.memory_directory()),
-        }
-    }
-
-    /// Whether exactly this file is known to be published, from its name and from what was hashed before: nothing of it is
-    /// read.
-    ///
-    /// # Errors
-    /// When the index of its extension can not be verified.
-    pub fn is_known_to_be_published(
-        &self,
-        path: &Path,
-        attempt: &mut Attempt<'_, '_>,
-    ) -> Result<bool, Failure> {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| name.parse::<FileName>().ok());
-        let Some(extension) = name.and_then(|name| name.extension()) else {
-            return Ok(false);
-        };
-        let Some(digest) = self.known.get(&Identity::at(path)?) else {
-            return Ok(false);
-        };
-        if !attempt.is_delegated(&extension)? {
-            return Ok(false);
-        }
-        self.load(&extension, attempt)?;
-        let index = attempt.editor.catalog().indexes.get(&extension);
-        let mut targets = index.iter().flat_map(|index| index.targets.values());
-        Ok(targets.any(|target| target.hashes.sha256() == Some(digest)))
+        })
     }
 
     /// Takes one image: it becomes part of the draft, unless it is published already.
@@ -165,6 +150,7 @@ impl<'a> Intake<'a> {
                     let offered = self.digest(path, identity)?;
                     candidate.keeps_promise(offered)?;
                     if offered == there {
+                        self.is_published(path, name, there, attempt)?;
                         return Ok(());
                     }
                     DraftError::OtherBytes {
@@ -268,21 +254,14 @@ impl<'a> Intake<'a> {
         (file, version): (FileName, Version),
         attempt: &mut Attempt<'_, '_>,
     ) -> Result<(), Failure> {
-        let place = match &self.request.at {
-            Some(url) => Some(Folder::new(url, Rule::of(attempt.config))?),
-            None => None,
-        };
-        let urls = place
-            .as_ref()
-            .map(|place| place.url_of(&file))
-            .transpose()?;
-        let urls = Vec::from_iter(urls);
+        let urls = self.place.as_ref().map(|place| place.url_of(&file));
+        let urls = Vec::from_iter(urls.transpose()?);
         let (sha256, transports) = if self.context.globals.dry_run {
             (self.digest(path, identity)?, Vec::new())
         } else {
             let arrival = match attempt.arrivals.remove(&file) {
                 Some(arrival) => arrival,
-                None => self.bring(path, identity, &file, place.as_ref(), attempt.config)?,
+                None => self.bring(path, identity, &file, attempt.config)?,
             };
             self.known
                 .insert(&identity, arrival.sha256, self.context.now());
@@ -310,7 +289,7 @@ impl<'a> Intake<'a> {
                 fixes: self.request.fixes.clone(),
                 rollout: self.request.rollout_hours.map(|hours| Rollout {
                     start: self.context.now(),
-                    hours,
+                    hours: hours.get(),
                 }),
                 links: self.request.links.clone(),
                 extra: Extra::new(),
@@ -319,18 +298,17 @@ impl<'a> Intake<'a> {
         Ok(attempt.editor.add_image(&candidate.extension, &image)?)
     }
 
-    /// Brings an image to the store, or finds it at `place`. What is proposed comes along, to be put there.
+    /// Brings an image to the store, or finds it at its place. What is proposed comes along, to be put there.
     fn bring(
         &self,
         path: &Path,
         identity: Identity,
         file: &FileName,
-        place: Option<&Folder>,
         config: &Config,
     ) -> Result<Arrival, Failure> {
         let transports = Transports::of(config, self.request.zstd_level);
         let ui = &self.context.ui;
-        let Some(place) = place else {
+        let Some(place) = &self.place else {
             return Ok(arrival::bring(
                 self.store, path, identity, file, transports, ui,
             )?);

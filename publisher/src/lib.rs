@@ -16,6 +16,7 @@
 //! - [`sysupdate`] is for systemd-sysupdate, [`site`] is the page for people.
 //! - [`session`] is a configured catalog; [`reconcile`] drives the path once, and again when somebody else was faster.
 //! - [`obs`] knows the Open Build Service, for its hooks and for repositories that it has published.
+//! - [`words`] are what people type that hosts show or follow.
 //! - [`cmd`] has one file per subcommand. [`failure`] maps errors to hints and exit codes, [`ui`] talks, [`github`] hands on
 //!   to later steps of a job.
 
@@ -53,6 +54,7 @@ pub mod staged;
 pub mod sysupdate;
 pub mod ui;
 pub mod upload;
+pub mod words;
 
 use std::process::ExitCode;
 

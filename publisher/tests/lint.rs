@@ -364,6 +364,57 @@ fn good_images_are_passed_in_silence() {
     }
 }
 
+#[test]
+fn a_finding_reads_the_same_wherever_it_is_said() {
+    let directory = TempDir::new().unwrap();
+    let write = |name: &str, spec: ImageSpec| {
+        fs::write(directory.path().join(name), spec.build()).unwrap();
+    };
+    write("tool_2_noarch.raw", tool().setuid("usr/bin/su"));
+    write("tool_3-beta1_noarch.raw", tool());
+    let made = [
+        "init",
+        "public",
+        "--id",
+        "a",
+        "--url",
+        "https://a.example",
+        "--extension",
+        "tool",
+        "--unencrypted",
+    ];
+    assert_eq!(run(directory.path(), &made).0, 0);
+    let warnings = [
+        ["lint", "tool_2_noarch.raw"],
+        ["describe", "tool_2_noarch.raw"],
+        ["add", "tool_2_noarch.raw"],
+    ];
+    for words in warnings {
+        let (code, text) = run(directory.path(), &words);
+        let mut lines = text.lines().skip_while(|line| !line.contains("[setuid]"));
+        assert!(
+            lines.next().is_some_and(|line| line.ends_with("[setuid]")),
+            "{text}"
+        );
+        assert!(
+            lines
+                .next()
+                .is_some_and(|line| line.starts_with("    fix: ")),
+            "{text}"
+        );
+        assert_eq!(code, 0, "{text}");
+    }
+    // All three ask for the same channel where none is said.
+    for command in ["lint", "describe", "add"] {
+        let words = [command, "tool_3-beta1_noarch.raw"];
+        let (code, text) = run(directory.path(), &words);
+        assert!(code == 1 && text.contains("[pre-release]"), "{text}");
+        let words = [&words[..], &["--channel", "beta"]].concat();
+        let (code, text) = run(directory.path(), &words);
+        assert!(code == 0 && !text.contains("[pre-release]"), "{text}");
+    }
+}
+
 fn run(directory: &Path, arguments: &[&str]) -> (i32, String) {
     let program = assert_cmd::cargo::cargo_bin!("sysext-publish");
     let output = Command::new(program)

@@ -143,6 +143,41 @@ const X86_64: u16 = 62;
 const AARCH64: u16 = 183;
 
 #[test]
+fn a_file_name_that_contradicts_the_image_is_refused() {
+    let bench = Bench::new();
+    bench.write("tree/usr/share/hello/data", 0o644, "data");
+    let pack = ["pack", "tree", "--name", "hello", "--version", "1.0", "-o"];
+    for (output, what) in [
+        (
+            "hello_1.0_x86-64.raw",
+            "the architecture x86-64, and the image is _any",
+        ),
+        (
+            "hello_1.1_noarch.raw",
+            "the version 1.1, and the image is 1.0",
+        ),
+        (
+            "other_1.0_noarch.raw",
+            "the name other, and the image is hello",
+        ),
+    ] {
+        for dry in [&[][..], &["--dry-run"]] {
+            let output = bench.run(&[&pack[..], &[output], dry].concat());
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(
+                said.contains(what) && said.contains("call it hello_1.0_noarch.raw"),
+                "{said}"
+            );
+        }
+        assert!(!bench.path(output).exists());
+    }
+    for output in ["hello_1.0_noarch.raw", "built.raw"] {
+        bench.good(&[&pack[..], &[output]].concat());
+    }
+}
+
+#[test]
 fn a_folder_comes_out_as_it_went_in() {
     let bench = Bench::new();
     bench.tree("tree");

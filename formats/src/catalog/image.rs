@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::SCHEMA;
-use super::transport::{Transport, read_transport};
+use super::transport::{Transport, TransportKind, read_transport};
 use crate::digest::Sha256Digest;
 use crate::limits::MAX_IMAGE;
 use crate::name::{Channel, ExtensionName, FileName};
@@ -312,6 +312,18 @@ impl Image {
             custom,
         };
         Ok((image, skipped))
+    }
+
+    /// Bytes of the smallest file that gives the whole image, of the kinds that this code reads: what a host without an
+    /// earlier version downloads.
+    #[must_use]
+    pub fn download(&self) -> u64 {
+        let whole = self
+            .transports
+            .iter()
+            .filter(|it| it.from.is_none() && it.kind == TransportKind::Zstd);
+        let smallest = whole.map(|transport| transport.length).min();
+        smallest.map_or(self.length, |length| length.min(self.length))
     }
 
     /// The target that [`read`](Self::read) gives back.

@@ -3,6 +3,10 @@
 //! - A part that could be read in two ways is not read at all: the version of `foo-2-1.0.raw` is for somebody to say.
 //! - A `+` of a version is a `.` in the file names that this program writes, so the file name is the last source asked.
 
+use sysext_formats::catalog::Architecture;
+use sysext_formats::name::ExtensionName;
+use sysext_formats::version::Version;
+
 use crate::pack::elf;
 
 /// What a file name says.
@@ -11,6 +15,51 @@ pub(super) struct Parts {
     pub(super) name: Option<String>,
     pub(super) version: Option<String>,
     pub(super) architecture: Option<String>,
+}
+
+/// What an image is.
+pub(crate) struct Named<'a> {
+    pub(crate) extension: &'a ExtensionName,
+    pub(crate) version: &'a Version,
+    pub(crate) variant: Option<&'a str>,
+    pub(crate) architecture: &'a Architecture,
+}
+
+/// Something that a file name says and that is not so.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Contradiction {
+    pub(crate) what: &'static str,
+    pub(crate) said: String,
+    pub(crate) own: String,
+}
+
+impl Named<'_> {
+    /// What a file name says that is not so. One that says neither version nor architecture is a label.
+    pub(crate) fn contradicted_by(&self, file_name: &str) -> Option<Contradiction> {
+        let name = read(file_name, None, &[]).name;
+        let variants: Vec<_> = self
+            .variant
+            .iter()
+            .flat_map(|variant| [(*variant).to_owned(), variant.replace('+', ".")])
+            .collect();
+        let extension = self.extension.as_str();
+        let parts = read(file_name, Some(extension), &variants);
+        if parts.version.is_none() && parts.architecture.is_none() {
+            return None;
+        }
+        let (version, architecture) = (self.version, self.architecture.as_str());
+        let versions = [version.as_str(), &version.in_file_name()];
+        let checks = [
+            ("the name", name, &[extension][..]),
+            ("the version", parts.version, &versions),
+            ("the architecture", parts.architecture, &[architecture]),
+        ];
+        checks.into_iter().find_map(|(what, said, own)| {
+            let said = said.filter(|said| !own.contains(&said.as_str()))?;
+            let own = own.first()?.to_string();
+            Some(Contradiction { what, said, own })
+        })
+    }
 }
 
 /// Reads the name of an image file. `name` is the extension's name where that is known already, `variants` is what may
@@ -153,5 +202,51 @@ mod tests {
         assert_eq!(parts("foo-2-1.0.raw", None).1, "?");
         let known = parts("foo-2-1.0.raw", Some("foo-2"));
         assert_eq!((&*known.0, &*known.1), ("foo-2", "1.0"));
+    }
+
+    #[test]
+    fn a_file_name_that_says_something_else_is_a_contradiction_and_a_label_is_none() {
+        let (extension, version) = ("my-tool".parse().unwrap(), "1.0+a".parse().unwrap());
+        let architecture = "_any".parse().unwrap();
+        let named = Named {
+            extension: &extension,
+            version: &version,
+            variant: Some("debian-13"),
+            architecture: &architecture,
+        };
+        for good in [
+            "my-tool_1.0+a_debian-13_noarch.raw",
+            "my-tool_1.0.a_noarch.raw",
+            "my-tool-1.0.a.raw",
+            "my-tool_1.0.a",
+            "my-tool-any.raw",
+            "my-tool.raw",
+            "built.raw",
+        ] {
+            assert_eq!(named.contradicted_by(good), None, "{good}");
+        }
+        for (bad, what, said, own) in [
+            (
+                "my-tool_1.0.a_x86-64.raw",
+                "the architecture",
+                "x86-64",
+                "_any",
+            ),
+            ("my-tool_1.1_noarch.raw", "the version", "1.1", "1.0+a"),
+            (
+                "my-tool_1.0.a_debian-12_noarch.raw",
+                "the version",
+                "1.0.a_debian-12",
+                "1.0+a",
+            ),
+            ("tool_1.0.a_noarch.raw", "the name", "tool", "my-tool"),
+        ] {
+            let found = named.contradicted_by(bad).unwrap();
+            assert_eq!(
+                (found.what, &*found.said, &*found.own),
+                (what, said, own),
+                "{bad}"
+            );
+        }
     }
 }

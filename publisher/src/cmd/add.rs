@@ -12,6 +12,7 @@ use crate::context::{Context, Outcome, Verdict};
 use crate::failure::Failure;
 use crate::intake::{Intake, Request};
 use crate::session::Session;
+use crate::words::Hours;
 
 /// Advisories that an image names at most.
 const MAX_FIXES: usize = 200;
@@ -55,7 +56,7 @@ pub struct Words {
     source: Option<Url>,
     /// Let hosts take the images over this many hours from now on, instead of all at once
     #[arg(long, value_name = "HOURS")]
-    rollout: Option<u32>,
+    rollout: Option<Hours>,
     /// The images and their transports are below this URL, such as a release's downloads, and are not copied to the location;
     /// with `propose` they are going to be
     #[arg(long, value_name = "URL")]
@@ -87,6 +88,7 @@ impl Words {
             }
         }
         let mut channels = self.channels;
+        let channels_asked = !channels.is_empty();
         if channels.is_empty() {
             channels.extend(DEFAULT_CHANNEL.parse());
         }
@@ -108,6 +110,7 @@ impl Words {
         });
         Ok(Request {
             channels,
+            channels_asked,
             fixes,
             links,
             rollout_hours: self.rollout,
@@ -140,7 +143,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         revision: args.revision,
         ..args.words.request()?
     };
-    let mut intake = Intake::new(context, &session, store.as_ref(), request);
+    let mut intake = Intake::new(context, &session, store.as_ref(), request)?;
     let report = session.reconcile(context, store.as_ref(), |attempt| {
         intake.ahead(&args.images, attempt);
         let mut images = args.images.iter();

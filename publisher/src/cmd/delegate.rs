@@ -9,6 +9,7 @@ use crate::context::{Context, Outcome, Verdict};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::signer::{SignerError, read_public_file};
+use crate::words::line_or_nothing;
 
 /// What `delegate` takes.
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     threshold: u64,
     /// What it is, in one line
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = line_or_nothing)]
     summary: String,
 }
 

@@ -4,11 +4,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use sysext_formats::catalog::Architecture;
+use sysext_formats::catalog::{Architecture, DEFAULT_CHANNEL};
 use sysext_formats::name::{Channel, ExtensionName};
 use sysext_formats::version::Version;
 use sysext_image::Image;
 
+use super::would;
 use crate::arrival::{self, Identity};
 use crate::candidate::{self, Candidate, Overrides};
 use crate::context::{Context, Outcome, Verdict};
@@ -32,7 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "ARCH", value_parser = super::pack::architecture)]
     arch: Option<Architecture>,
     /// A channel that they will be published in, for what is looked for; may be given several times
-    #[arg(long = "channel", value_name = "CHANNEL")]
+    #[arg(long = "channel", value_name = "CHANNEL", default_value = DEFAULT_CHANNEL)]
     channels: Vec<Channel>,
     /// The directory to write to [default: that of each image]
     #[arg(long, short, value_name = "DIR")]
@@ -73,7 +74,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         let described = describe(context, &args, path, &overrides)?;
         changed |= described.changed;
         bad |= lint::has_errors(&described.findings);
-        lines.push_str(&format!("{}\n", described.path.display()));
+        let would = would(context, described.changed);
+        lines.push_str(&format!("{would}{}\n", described.path.display()));
         documents.push(described.document);
     }
     let document = json!({"changed": changed, "good": !bad, "images": documents});
@@ -108,13 +110,16 @@ fn describe(
     };
     let findings = lint::check(&candidate, &mut image, &args.channels);
     for finding in &findings {
-        let text = format!("{}: {} ({})", path.display(), finding.message, finding.rule);
+        let path = path.display();
         match finding.severity {
             Severity::Error => {
+                let text = format!("{path}: {finding}");
                 let failure = Failure::new(Kind::Failed, text).hint(finding.fix.clone());
                 context.ui.fail_softly(&failure);
             }
-            Severity::Warning => context.ui.warn(format_args!("{text}; {}", finding.fix)),
+            Severity::Warning => context
+                .ui
+                .warn(format_args!("{path}: {}", finding.with_fix())),
         }
     }
     let fragment = Fragment::new(&candidate, sha256, &findings).with_provenance_of(there.as_ref());
@@ -123,13 +128,8 @@ fn describe(
     } else {
         Companion::None
     };
-    let (written, output) = (!context.globals.dry_run, args.output.as_deref());
-    let (target, sha256_path, changed) = if written {
-        let written = fragment.write(path, output, companion)?;
-        (written.path, written.sha256_path, written.changed)
-    } else {
-        (fragment_path(path, output), None, false)
-    };
+    let (dry_run, output) = (context.globals.dry_run, args.output.as_deref());
+    let written = fragment.write(path, output, companion, dry_run)?;
     context.ui.say(format_args!(
         "{}: {} {} {}",
         path.display(),
@@ -139,24 +139,21 @@ fn describe(
     ));
     let mut document = fragment.members().clone();
     document.insert("path".to_owned(), path.display().to_string().into());
-    document.insert("fragment".to_owned(), target.display().to_string().into());
+    document.insert(
+        "fragment".to_owned(),
+        written.path.display().to_string().into(),
+    );
     document.insert(
         "sha256_file".to_owned(),
-        sha256_path.map(|path| path.display().to_string()).into(),
+        written
+            .sha256_path
+            .map(|path| path.display().to_string())
+            .into(),
     );
     Ok(Described {
-        path: target,
-        changed,
+        path: written.path,
+        changed: written.changed,
         findings,
         document: document.into(),
     })
-}
-
-fn fragment_path(image: &Path, output: Option<&Path>) -> PathBuf {
-    let mut name = image.file_name().unwrap_or_default().to_owned();
-    name.push(".json");
-    match output {
-        Some(directory) => directory.join(name),
-        None => image.with_file_name(name),
-    }
 }

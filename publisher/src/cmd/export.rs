@@ -14,6 +14,9 @@ use crate::published::LookUp;
 use crate::session::Session;
 use crate::sysupdate::transfer;
 
+/// Bytes of a transfer file that is there already.
+const MAX_TRANSFER: u64 = 1 << 20;
+
 /// `export`
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -37,6 +40,15 @@ struct Transfer {
     extension: ExtensionName,
     file: PathBuf,
     text: String,
+    /// Whether it is written somewhere where it is not, or is another.
+    #[serde(skip)]
+    changed: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Document {
+    changed: bool,
+    transfers: Vec<Transfer>,
 }
 
 /// Runs it.
@@ -74,18 +86,27 @@ pub fn run(context: &Context, command: Command) -> Outcome {
             file: Path::new(&format!("sysupdate.{name}.d")).join(format!("{name}.transfer")),
             text: transfer::text(&name, url, &images),
             extension: name,
+            changed: false,
         });
     }
-    if let Some(output) = args.output.as_ref().filter(|_| !context.globals.dry_run) {
-        for transfer in &transfers {
-            write(output, transfer)?;
+    if let Some(output) = &args.output {
+        for transfer in &mut transfers {
+            transfer.changed = write(output, transfer, context.globals.dry_run)?;
         }
     }
-    context.ui.data("export sysupdate", &transfers, || {
+    let document = Document {
+        changed: transfers.iter().any(|transfer| transfer.changed),
+        transfers,
+    };
+    context.ui.data("export sysupdate", &document, || {
         let mut text = String::new();
-        for transfer in &transfers {
+        for transfer in &document.transfers {
+            let would = super::would(context, transfer.changed);
             let _ = match &args.output {
-                Some(output) => writeln!(text, "{}", output.join(&transfer.file).display()),
+                Some(output) => {
+                    let path = output.join(&transfer.file);
+                    writeln!(text, "{would}{}", path.display())
+                }
                 None => writeln!(text, "{}", transfer.text),
             };
         }
@@ -94,9 +115,20 @@ pub fn run(context: &Context, command: Command) -> Outcome {
     Ok(Verdict::Good)
 }
 
-fn write(output: &Path, transfer: &Transfer) -> Result<(), Failure> {
-    let folder = format!("sysupdate.{}.d", transfer.extension);
-    let dir = Dir::create_all(&output.join(folder), 0o755)?;
+/// Writes a file that is not there, or is another; the answer is whether it is, or with `dry_run` would be.
+fn write(output: &Path, transfer: &Transfer, dry_run: bool) -> Result<bool, Failure> {
+    let folder = output.join(format!("sysupdate.{}.d", transfer.extension));
     let name = format!("{}.transfer", transfer.extension);
-    Ok(dir.write(&name, transfer.text.as_bytes(), 0o644)?)
+    let text = transfer.text.as_bytes();
+    let there = match Dir::open_existing(&folder)? {
+        Some(dir) => dir.read(&name, MAX_TRANSFER)?,
+        None => None,
+    };
+    if there.as_deref() == Some(text) {
+        return Ok(false);
+    }
+    if !dry_run {
+        Dir::create_all(&folder, 0o755)?.write(&name, text, 0o644)?;
+    }
+    Ok(true)
 }

@@ -16,6 +16,7 @@ use crate::failure::{Failure, Kind};
 use crate::reconcile::Report;
 use crate::session::Session;
 use crate::signer::{KeyRing, KeySource, NewKey, new_key_encryption};
+use crate::words::line_or_nothing;
 
 /// What `extension` does.
 #[derive(Debug, clap::Subcommand)]
@@ -41,13 +42,13 @@ pub struct Add {
     #[arg(long, requires = "own_key")]
     unencrypted: bool,
     /// What it is, in one line
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = line_or_nothing)]
     summary: Option<String>,
     /// Its web page
     #[arg(long, value_name = "URL")]
     homepage: Option<String>,
     /// Its licence, as an SPDX expression
-    #[arg(long, value_name = "SPDX")]
+    #[arg(long, value_name = "SPDX", value_parser = line_or_nothing)]
     license: Option<String>,
     /// Its documentation
     #[arg(long, value_name = "URL")]

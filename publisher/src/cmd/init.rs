@@ -23,6 +23,7 @@ use crate::signer::{
 };
 use crate::staged::{Arrivals, StagedTree};
 use crate::upload;
+use crate::words::line_or_nothing;
 
 const MAX_ROOT_KEYS: u8 = 16;
 
@@ -38,7 +39,7 @@ pub struct Args {
     #[arg(long, value_name = "URL", required = true)]
     url: Vec<Url>,
     /// What people call the catalog
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", value_parser = line_or_nothing)]
     title: String,
     /// An extension to begin with; may be given several times
     #[arg(long = "extension", value_name = "NAME")]
@@ -105,7 +106,7 @@ pub fn run(context: &Context, mut args: Args) -> Outcome {
         let changes = &draft.changes;
         context.ui.data(
             "init",
-            &json!({"changed": true, "dry_run": true, "changes": changes}),
+            &json!({"changed": true, "changes": changes}),
             || {
                 let lines: String = changes.iter().map(|change| format!("{change}\n")).collect();
                 format!("{lines}nothing was made (--dry-run)\n")

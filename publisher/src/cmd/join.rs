@@ -87,7 +87,7 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
     let public = key.public_path();
     let id = key.secret.public_key().canonical_id();
     let document = json!({
-        "changed": true, "dry_run": context.globals.dry_run, "catalog": descriptor.id, "extension": args.name,
+        "changed": true, "catalog": descriptor.id, "extension": args.name,
         "public": public, "id": id,
     });
     context.ui.data("join", &document, || {

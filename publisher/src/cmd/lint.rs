@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
+use sysext_formats::catalog::DEFAULT_CHANNEL;
 use sysext_formats::name::{Channel, ExtensionName};
 use sysext_formats::version::Version;
 
@@ -19,7 +20,7 @@ pub struct Args {
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// A channel that they are to be published in
-    #[arg(long = "channel", value_name = "CHANNEL", default_value = "stable")]
+    #[arg(long = "channel", value_name = "CHANNEL", default_value = DEFAULT_CHANNEL)]
     channels: Vec<Channel>,
     /// The extension's name, where the file name is not it
     #[arg(long)]
@@ -69,8 +70,7 @@ fn text(path: &str, findings: &[Finding]) -> String {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        let (rule, message, fix) = (finding.rule, &finding.message, &finding.fix);
-        format!("{path}: {severity}: {message} [{rule}]\n    fix: {fix}\n")
+        format!("{path}: {severity}: {}\n", finding.with_fix())
     };
     findings.iter().map(line).collect()
 }

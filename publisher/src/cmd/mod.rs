@@ -136,6 +136,15 @@ fn warn_of_channels(
     }
 }
 
+/// What stands before the path of a file that is not written, because of `--dry-run`.
+fn would(context: &Context, changed: bool) -> &'static str {
+    if changed && context.globals.dry_run {
+        "would write "
+    } else {
+        ""
+    }
+}
+
 /// Publishes a change of what is said about images; `nothing` is what is said where it is so already.
 fn edit_images(
     context: &Context,

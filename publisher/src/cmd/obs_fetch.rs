@@ -41,7 +41,6 @@ pub struct Args {
 #[derive(Serialize)]
 struct Document {
     changed: bool,
-    dry_run: bool,
     signed_by: String,
     /// What is in the folder now and was not.
     fetched: Vec<String>,
@@ -56,8 +55,18 @@ struct Document {
 pub fn run(context: &Context, args: &Args) -> Outcome {
     let keyring = Keyring::read(&args.keyring)?;
     let repository = Repository::new(args.url.clone())?;
-    let directory = Dir::create_all(&args.directory, 0o755)?;
-    let list = repository.signed_list(&keyring, &directory)?;
+    // A dry run works in a folder of its own, which goes when it ends.
+    let nowhere = context.globals.dry_run.then(tempfile::tempdir).transpose();
+    let nowhere = nowhere.map_err(|error| Failure::of(Kind::Failed, &error))?;
+    let (directory, scratch) = match &nowhere {
+        Some(nowhere) => {
+            let there = Dir::open_existing(&args.directory)?;
+            (there, Dir::open(nowhere.path())?)
+        }
+        None => (None, Dir::create_all(&args.directory, 0o755)?),
+    };
+    let list = repository.signed_list(&keyring, &scratch)?;
+    let directory = directory.unwrap_or(scratch);
     context.ui.say(format_args!(
         "SHA256SUMS is signed by {}, and lists {} files",
         list.signed_by,
@@ -90,8 +99,7 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
         fetched, missing, ..
     } = fetch;
     let document = Document {
-        changed: !(fetched.is_empty() || context.globals.dry_run),
-        dry_run: context.globals.dry_run,
+        changed: !fetched.is_empty(),
         signed_by: list.signed_by,
         fetched,
         images,

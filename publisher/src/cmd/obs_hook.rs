@@ -111,7 +111,7 @@ fn publish(context: &Context, args: &Args, log: &mut Log) -> Outcome {
     let mut hook = Hook {
         context,
         args,
-        intake: Intake::new(context, &session, store.as_ref(), request),
+        intake: Intake::new(context, &session, store.as_ref(), request)?,
         fates: BTreeMap::new(),
     };
     let report = session.reconcile(context, store.as_ref(), |attempt| {

@@ -86,10 +86,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         context.ui.warn(warning);
     }
     for finding in &packed.findings {
-        context
-            .ui
-            .warn(format!("{}: {}", finding.rule, finding.message));
-        context.ui.say(format!("    fix: {}", finding.fix));
+        context.ui.warn(finding.with_fix());
     }
     context.ui.say(said(&packed, request.dry_run));
     if !request.dry_run {
@@ -98,7 +95,6 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let path = packed.candidate.path.display();
     let document = json!({
         "changed": packed.changed,
-        "dry_run": request.dry_run,
         "path": path.to_string(),
         "name": packed.candidate.extension,
         "version": packed.candidate.version,
@@ -127,7 +123,7 @@ fn write_fragment(packed: &Packed) -> Result<(), Failure> {
         return Ok(());
     }
     let fragment = Fragment::new(candidate, *sha256, findings);
-    fragment.write(&candidate.path, None, Companion::None)?;
+    fragment.write(&candidate.path, None, Companion::None, false)?;
     Ok(())
 }
 

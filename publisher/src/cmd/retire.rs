@@ -6,6 +6,7 @@ use sysext_formats::name::ExtensionName;
 use crate::context::{Context, Outcome, Verdict};
 use crate::failure::Failure;
 use crate::session::Session;
+use crate::words::Line;
 
 /// What `retire` takes.
 #[derive(Debug, clap::Args)]
@@ -14,7 +15,7 @@ pub struct Args {
     name: ExtensionName,
     /// Why, in one line that hosts show
     #[arg(long, value_name = "TEXT")]
-    reason: String,
+    reason: Line,
     /// The extension to install instead
     #[arg(long, value_name = "NAME")]
     successor: Option<ExtensionName>,
@@ -32,7 +33,7 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
         )));
     }
     let retired = Retired {
-        reason: args.reason.clone(),
+        reason: args.reason.clone().into(),
         successor: args.successor.clone(),
     };
     let session = Session::open(context)?;

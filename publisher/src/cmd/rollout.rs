@@ -7,6 +7,7 @@ use sysext_formats::version::Version;
 
 use crate::context::{Context, Outcome};
 use crate::draft::{ImageEdit, Which};
+use crate::words::Hours;
 
 /// What `rollout` takes.
 #[derive(Debug, clap::Args)]
@@ -20,7 +21,7 @@ pub struct Args {
     arch: Option<Architecture>,
     /// Hours until the last hosts take it
     #[arg(long, value_name = "HOURS", required_unless_present = "done")]
-    hours: Option<u32>,
+    hours: Option<Hours>,
     /// When the first hosts take it, such as 2026-11-24T06:00:00Z [default: now]
     #[arg(long, value_name = "TIME", requires = "hours")]
     start: Option<UtcTime>,

@@ -83,7 +83,7 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
     }
     if context.globals.dry_run {
         context.ui.say(format_args!("would sign {}", by.join(", ")));
-        report(context, &before, false);
+        report(context, &before, true);
         return Ok(Verdict::Good);
     }
     if !args.yes {

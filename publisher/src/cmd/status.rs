@@ -47,7 +47,6 @@ struct Document {
     /// The roles that expire too soon.
     expiring: Vec<String>,
     /// Images of build services that a person must mend.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<Problem>,
     /// The proposals that were asked about.
     #[serde(skip_serializing_if = "Vec::is_empty")]

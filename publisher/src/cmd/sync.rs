@@ -47,7 +47,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         revision: args.revision,
         ..args.words.request()?
     };
-    let mut intake = Intake::new(context, &session, store.as_ref(), request);
+    let mut intake = Intake::new(context, &session, store.as_ref(), request)?;
     let report = session.reconcile(context, store.as_ref(), |attempt| {
         let mut unknown = Vec::new();
         for image in &images {

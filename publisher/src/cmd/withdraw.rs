@@ -6,6 +6,7 @@ use sysext_formats::version::Version;
 
 use crate::context::{Context, Outcome};
 use crate::draft::{ImageEdit, Which};
+use crate::words::Line;
 
 /// What `withdraw` takes.
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,7 @@ pub struct Args {
     arch: Option<Architecture>,
     /// Why, in one line that hosts show
     #[arg(long, value_name = "TEXT", required_unless_present = "undo")]
-    reason: Option<String>,
+    reason: Option<Line>,
     /// It may be chosen again
     #[arg(long, conflicts_with = "reason")]
     undo: bool,

@@ -28,7 +28,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// The member.
-        member: &'static str,
+        member: String,
         /// What is wrong.
         reason: String,
     },

@@ -30,6 +30,7 @@ pub use self::span::{Span, SpanError};
 pub use self::template::{Profile, Template};
 use self::values::{one_or_many, url_or_nothing};
 use crate::signer::KeySource;
+use crate::words::{LineError, line_or_nothing};
 
 /// The name of the vendor's own copy of the first root, beside the configuration.
 pub const ROOT_FILE: &str = "root.json";
@@ -185,6 +186,20 @@ pub struct Extension {
 }
 
 impl Extension {
+    /// What is signed and shown as it is, with the names of the members.
+    fn texts(&self) -> impl Iterator<Item = (String, &str)> {
+        let texts = [
+            ("summary", &self.summary),
+            ("homepage", &self.homepage),
+            ("license", &self.license),
+            ("documentation", &self.documentation),
+        ];
+        let texts = texts.map(|(member, text)| (member.to_owned(), text.as_str()));
+        let channels = self.channels.iter();
+        let channels = channels.map(|(name, text)| (format!("channels.{name}"), text.as_str()));
+        texts.into_iter().chain(channels)
+    }
+
     /// As the index says it; what is not said here stays as it is in `published`.
     #[must_use]
     pub fn info(&self, published: ExtensionInfo) -> ExtensionInfo {
@@ -227,9 +242,9 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
-        let wrong = |member, reason: &str| ConfigError::Value {
+        let wrong = |member: &str, reason: &str| ConfigError::Value {
             path: path.to_owned(),
-            member,
+            member: member.to_owned(),
             reason: reason.to_owned(),
         };
         if config.url.is_empty() {
@@ -247,7 +262,17 @@ impl Config {
         if config.group_above == 0 {
             return Err(wrong("group-above", "1 is the least"));
         }
+        let unsignable = |member: &str, error: LineError| ConfigError::Value {
+            path: path.to_owned(),
+            member: member.to_owned(),
+            reason: error.to_string(),
+        };
+        line_or_nothing(&config.title).map_err(|error| unsignable("title", error))?;
         for (name, said) in &config.extension {
+            for (member, text) in said.texts() {
+                line_or_nothing(text)
+                    .map_err(|error| unsignable(&format!("{member} of {name}"), error))?;
+            }
             let links = [
                 ("homepage", &said.homepage),
                 ("documentation", &said.documentation),
@@ -380,6 +405,14 @@ mod tests {
             misspelt.contains("locaton") && misspelt.contains("line 3"),
             "{misspelt}"
         );
+        let title = read(&format!("title = \"f\u{fc}r\"\n{LEAST}")).unwrap_err();
+        assert!(title.contains("title: '\u{fc}' is in it"), "{title}");
+        for (member, named) in [("summary", "summary"), ("channels.beta", "channels.beta")] {
+            let text = format!("{LEAST}[extension.k3s]\n{member} = \"a\\nb\"\n");
+            let error = read(&text).unwrap_err();
+            let named = format!("{named} of k3s: it has a line break");
+            assert!(error.contains(&named), "{error}");
+        }
         let level = read(&format!("zstd-level = 99\n{LEAST}")).unwrap_err();
         assert!(level.contains("zstd-level: 1 to 22"), "{level}");
         let key = read(&LEAST.replace("env:R", "keys/release.pem")).unwrap_err();

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use serde::Serialize;
-use sysext_formats::catalog::{Architecture, Image, Rollout};
+use sysext_formats::catalog::{Architecture, Image, Links, Rollout};
 use sysext_formats::name::{Channel, ExtensionName, FileName};
+use sysext_formats::plain::one_line;
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
 
@@ -46,6 +47,21 @@ pub enum Change {
         length: u64,
         /// What a host downloads at most, in bytes.
         download: u64,
+        /// Where it is, where that is not the catalog.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        urls: Vec<String>,
+        /// Where its transports are, as far as they are in other folders than it.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        transport_urls: Vec<String>,
+        /// Over which time hosts take it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rollout: Option<Rollout>,
+        /// The advisories that it fixes.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        fixes: Vec<String>,
+        /// Where to read more.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        links: Option<Box<Links>>,
     },
     /// What is said about an extension or the catalog is new.
     Description {
@@ -181,6 +197,11 @@ impl fmt::Display for Change {
                 channels,
                 length,
                 download,
+                urls,
+                transport_urls,
+                rollout,
+                fixes,
+                links,
                 ..
             } => {
                 write!(f, "{extension} gains {version} {architecture}")?;
@@ -191,7 +212,18 @@ impl fmt::Display for Change {
                 if download < length {
                     write!(f, ", {} to download", bytes(*download))?;
                 }
-                f.write_str(")")
+                f.write_str(")")?;
+                if let Some(Rollout { start, hours, .. }) = rollout {
+                    write!(f, "; hosts take it over {hours} hour(s) from {start}")?;
+                }
+                said(f, "fixes", fixes)?;
+                said(f, "it is at", urls)?;
+                said(f, "transports are at", transport_urls)?;
+                let Some(links) = links else { return Ok(()) };
+                said(f, "notes:", links.notes.as_slice())?;
+                said(f, "source:", links.source.as_slice())?;
+                let provenance = links.provenance.as_ref().map(|it| it.url.clone());
+                said(f, "provenance:", provenance.as_slice())
             }
             Self::Description {
                 extension: Some(name),
@@ -300,6 +332,14 @@ pub(super) fn os_of(image: &Image) -> Option<String> {
         .get("VERSION_ID")
         .or_else(|| release.get("SYSEXT_LEVEL"));
     Some(version.map_or_else(|| id.to_owned(), |version| format!("{id} {version}")))
+}
+
+/// What is said, where anything is.
+fn said(f: &mut fmt::Formatter<'_>, what: &str, texts: &[String]) -> fmt::Result {
+    if texts.is_empty() {
+        return Ok(());
+    }
+    write!(f, "; {what} {}", one_line(&texts.join(", ")))
 }
 
 fn list(words: &[impl ToString]) -> String {

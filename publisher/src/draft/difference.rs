@@ -142,7 +142,7 @@ fn index(
     // In the order of the versions, oldest first: as they were added.
     for image in said.images.iter().rev() {
         match from.get(image.file.as_str()) {
-            None => changes.push(gained(name, image)),
+            None => changes.append(&mut gained(name, image)),
             Some(before) => changes.append(&mut described(name, before, image)?),
         }
     }
@@ -213,13 +213,13 @@ fn index(
     Ok(changes)
 }
 
-fn gained(name: &ExtensionName, image: &Image) -> Change {
-    let download = image
-        .transports
-        .iter()
-        .map(|transport| transport.length)
-        .min();
-    Change::Image {
+/// An image that comes to be, and what is said about it that an image seldom begins with.
+fn gained(name: &ExtensionName, image: &Image) -> Vec<Change> {
+    let folder = |url: &str| url.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+    let folders: Vec<_> = image.urls.iter().map(|url| folder(url)).collect();
+    let transport_urls = image.transports.iter().flat_map(|it| &it.urls);
+    let elsewhere = transport_urls.filter(|url| !folders.contains(&folder(url)));
+    let mut changes = vec![Change::Image {
         extension: name.clone(),
         version: image.version.clone(),
         architecture: image.architecture.clone(),
@@ -227,8 +227,29 @@ fn gained(name: &ExtensionName, image: &Image) -> Change {
         channels: image.channels.clone(),
         file: image.file.clone(),
         length: image.length,
-        download: download.unwrap_or(image.length).min(image.length),
+        download: image.download(),
+        urls: image.urls.clone(),
+        transport_urls: elsewhere.cloned().collect(),
+        rollout: image.rollout.clone(),
+        fixes: image.fixes.clone(),
+        links: image.links.clone().map(Box::new),
+    }];
+    let file = image.file.to_string();
+    if let Some(withdrawn) = &image.withdrawn {
+        changes.push(Change::Withdrawn {
+            extension: name.clone(),
+            file: file.clone(),
+            reason: Some(withdrawn.reason.clone()),
+        });
     }
+    if !image.extra.is_empty() {
+        changes.push(Change::ImageDescription {
+            extension: name.clone(),
+            file,
+            members: image.extra.keys().cloned().collect(),
+        });
+    }
+    changes
 }
 
 /// What differs in an entry that is there already.

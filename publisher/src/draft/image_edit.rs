@@ -10,6 +10,7 @@ use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
 
 use super::{DraftError, Editor};
+use crate::words::{Hours, Line};
 
 /// Versions that are named where one was not found.
 const NAMED: usize = 5;
@@ -29,7 +30,7 @@ pub struct Which {
 #[derive(Debug, Clone)]
 pub enum ImageEdit {
     /// They must not be chosen any more, for this reason.
-    Withdraw(String),
+    Withdraw(Line),
     /// They may be chosen again.
     Restore,
     /// They are in this channel, too.
@@ -41,7 +42,7 @@ pub enum ImageEdit {
     /// Hosts take them over time.
     RollOut {
         /// Hours until the last ones do.
-        hours: u32,
+        hours: Hours,
         /// When the first ones do; now, where nothing is said already.
         start: Option<UtcTime>,
     },
@@ -109,10 +110,10 @@ fn new_member(
 ) -> Result<NewMember, DraftError> {
     Ok(match edit {
         ImageEdit::Withdraw(reason) => match &image.withdrawn {
-            Some(before) if before.reason == *reason => None,
+            Some(before) if before.reason == reason.as_ref() => None,
             before => {
                 let withdrawn = Withdrawn {
-                    reason: reason.clone(),
+                    reason: reason.clone().into(),
                     since: before.as_ref().map_or(now, |it| it.since),
                 };
                 Some(("withdrawn", Some(serde_json::to_value(withdrawn)?)))
@@ -143,10 +144,13 @@ fn new_member(
         ImageEdit::RollOut { hours, start } => {
             refuse_withdrawn(image)?;
             // Saying it again does not begin it again.
-            let same = image.rollout.as_ref().filter(|said| said.hours == *hours);
+            let same = image
+                .rollout
+                .as_ref()
+                .filter(|said| said.hours == hours.get());
             let rollout = Rollout {
                 start: start.or(same.map(|said| said.start)).unwrap_or(now),
-                hours: *hours,
+                hours: hours.get(),
             };
             (image.rollout.as_ref() != Some(&rollout))
                 .then(|| serde_json::to_value(rollout))

@@ -74,6 +74,47 @@ fn versions(catalog: &Catalog) -> [u64; 6] {
 }
 
 #[test]
+fn whoever_signs_sees_everything_that_is_said_about_a_new_image() {
+    let mut image = image("1", &[0; 3000], "stable");
+    let more = json!({
+        "schema": 1, "class": "sysext", "version": "1", "architecture": "_any",
+        "extension_release": {"ID": "_any"}, "channels": ["stable"], "released": THEN,
+        "image": {"container": "none", "filesystem": "squashfs", "compressed": false},
+        "urls": ["https://x.example/r/a_1_noarch.raw"],
+        "transports": [
+            {"kind": "zstd", "file": "a_1_noarch.raw.zst", "length": 2000, "sha256": image.sha256,
+             "urls": ["https://x.example/r/a_1_noarch.raw.zst", "https://evil.example/r/z"]},
+            {"kind": "zstd", "file": "a_1_noarch.raw.patch", "length": 10, "sha256": image.sha256, "from": image.sha256},
+            {"kind": "other", "file": "a_1_noarch.raw.other", "length": 20, "sha256": image.sha256},
+        ],
+        "rollout": {"start": NOW, "hours": 72},
+        "fixes": ["CVE-2026-12345", "bsc#1"],
+        "links": {"notes": "https://x.example/notes", "source": "https://x.example/source"},
+        "withdrawn": {"reason": "no", "since": NOW},
+        "strange": 1,
+    });
+    image.custom = serde_json::from_value(more).unwrap();
+    let mut editor = editor(catalog());
+    editor.add_image(&name("a"), &image).unwrap();
+    let draft = editor.finish().unwrap().unwrap();
+    let index = differences(&draft).unwrap().pop().unwrap();
+    let said: Vec<_> = index.changes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "a gains 1 _any in stable (3.0 kB, 2.0 kB to download); hosts take it over 72 hour(s) from 2030-02-01T00:00:00Z; \
+             fixes CVE-2026-12345, bsc#1; it is at https://x.example/r/a_1_noarch.raw; \
+             transports are at https://evil.example/r/z; notes: https://x.example/notes; source: https://x.example/source",
+            "a: a_1_noarch.raw is withdrawn: no",
+            "a: strange of a_1_noarch.raw change(s)",
+        ]
+    );
+    let document = serde_json::to_value(&index.changes[0]).unwrap();
+    assert_eq!(document["rollout"]["hours"], 72);
+    assert_eq!(document["links"]["notes"], "https://x.example/notes");
+}
+
+#[test]
 fn no_change_is_no_draft() {
     let mut editor = editor(catalog());
     editor.set_title("T").unwrap();

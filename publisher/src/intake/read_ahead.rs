@@ -77,7 +77,7 @@ impl Intake<'_> {
                 Ok(Standing::New) if attempt.arrivals.contains_key(file) => continue,
                 Ok(Standing::New) if dry_run && !is_known => None,
                 // What lies elsewhere is read when it is taken.
-                Ok(Standing::New) if dry_run || self.request.at.is_some() => continue,
+                Ok(Standing::New) if dry_run || self.place.is_some() => continue,
                 Ok(Standing::New) if names.insert(file.clone()) => Some(file.clone()),
                 Ok(Standing::Named(_)) if !is_known => None,
                 _ => continue,

@@ -31,10 +31,9 @@ pub(super) fn judge(
         .iter()
         .partition(|finding| finding.severity == Severity::Error);
     for finding in warnings {
-        context.ui.warn(format_args!(
-            "{path}: {} ({}); {}",
-            finding.message, finding.rule, finding.fix
-        ));
+        context
+            .ui
+            .warn(format_args!("{path}: {}", finding.with_fix()));
     }
     if errors.is_empty() {
         return Ok(());
@@ -43,8 +42,6 @@ pub(super) fn judge(
         Kind::Failed,
         format!("{path} would hurt the hosts that install it"),
     );
-    Err(errors.into_iter().fold(failure, |failure, finding| {
-        let cause = format!("{} ({})", finding.message, finding.rule);
-        failure.because(cause).hint(finding.fix.clone())
-    }))
+    let errors = errors.into_iter();
+    Err(errors.fold(failure, |failure, finding| finding.causing(failure)))
 }

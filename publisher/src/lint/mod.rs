@@ -13,6 +13,7 @@ mod release;
 mod secrets;
 mod units;
 
+use std::fmt;
 use std::fs::File;
 
 use serde::Serialize;
@@ -21,6 +22,7 @@ use sysext_formats::name::Channel;
 use sysext_image::Image;
 
 use crate::candidate::Candidate;
+use crate::failure::Failure;
 use crate::ui;
 
 /// Bytes from which an image is called huge.
@@ -65,6 +67,26 @@ impl Finding {
             severity: Severity::Warning,
             ..Self::error(rule, message, fix)
         }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", self.message, self.rule)
+    }
+}
+
+impl Finding {
+    /// With the way out, in a line of its own.
+    #[must_use]
+    pub fn with_fix(&self) -> String {
+        format!("{self}\n    fix: {}", self.fix)
+    }
+
+    /// As a cause of a failure.
+    #[must_use]
+    pub fn causing(&self, failure: Failure) -> Failure {
+        failure.because(self.to_string()).hint(self.fix.clone())
     }
 }
 

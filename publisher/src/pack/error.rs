@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use sysext_formats::name::NameError;
+use sysext_formats::name::{FileName, NameError};
 use sysext_formats::os::FieldsError;
 
 use crate::candidate::CandidateError;
@@ -132,6 +132,20 @@ pub enum PackError {
     /// Not a path that a file can have.
     #[error("{} is not a file that can be written", .0.display())]
     Output(PathBuf),
+    /// A file name that says something else about the image.
+    #[error("{} would say {what} {said}, and the image is {own}", path.display())]
+    Named {
+        /// The file.
+        path: PathBuf,
+        /// Name, version or architecture.
+        what: &'static str,
+        /// What the file name says.
+        said: String,
+        /// What is so.
+        own: String,
+        /// The name that a catalog gives it.
+        file_name: FileName,
+    },
     /// Another image is there.
     #[error("{} exists, and is another image", .0.display())]
     Exists(PathBuf),
@@ -178,15 +192,14 @@ impl From<PackError> for Failure {
             | PackError::Architectures { .. }
             | PackError::Architecture { .. }
             | PackError::UnknownMachine(_)
+            | PackError::Named { .. }
             | PackError::Release { .. }
             | PackError::ReleaseName { .. } => Kind::Usage,
             _ => Kind::Failed,
         };
         let mut failure = Self::of(kind, &error);
         if let PackError::Lint(findings) = &error {
-            let said =
-                errors(findings).map(|finding| format!("{} [{}]", finding.message, finding.rule));
-            failure.messages.extend(said);
+            failure = errors(findings).fold(failure, |failure, it| it.causing(failure));
         }
         hints(&error).into_iter().fold(failure, Self::hint)
     }
@@ -222,9 +235,11 @@ fn hints(error: &PackError) -> Vec<String> {
         PackError::ReleaseName { found, name } => {
             vec![format!("say --name {found}, or rename the file to extension-release.{name}")]
         }
+        PackError::Named { file_name, .. } => vec![format!(
+            "call it {file_name}, or leave the file name out of --output; `add` believes file names"
+        )],
         PackError::Exists(_) => one("give every change its own version, choose another --output, or replace it with --force"),
         PackError::Tool { program: "mkfs.erofs", .. } => one("leave --filesystem away: squashfs needs no program, and every host merges it"),
-        PackError::Lint(findings) => errors(findings).map(|finding| finding.fix.clone()).collect(),
         _ => Vec::new(),
     }
 }

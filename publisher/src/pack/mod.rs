@@ -32,7 +32,7 @@ use sysext_formats::version::Version;
 pub use self::error::PackError;
 pub use self::release::OsField;
 use self::tree::Tree;
-use crate::candidate::{self, Candidate, Overrides};
+use crate::candidate::{self, Candidate, Contradiction, Named, Overrides};
 use crate::lint::{self, Finding};
 
 /// The file system to write.
@@ -99,15 +99,33 @@ pub struct Packed {
 pub fn pack(request: &Request) -> Result<Packed, PackError> {
     let mut tree = Tree::gather(request)?;
     let target = release::settle(&mut tree, request)?;
+    let variant = candidate::variant(&target.fields);
     let file_name = catalog::Image::file_name(
         &request.name,
         &request.version,
-        candidate::variant(&target.fields).as_deref(),
+        variant.as_deref(),
         &target.architecture,
     )
     .map_err(PackError::FileName)?;
     let path = output_path(request, file_name.as_str());
     let (dir, name) = split(&path)?;
+    let named = Named {
+        extension: &request.name,
+        version: &request.version,
+        variant: variant.as_deref(),
+        architecture: &target.architecture,
+    };
+    if name != file_name.as_str()
+        && let Some(Contradiction { what, said, own }) = named.contradicted_by(&name)
+    {
+        return Err(PackError::Named {
+            path,
+            what,
+            said,
+            own,
+            file_name,
+        });
+    }
     let mut file = dir.writer(&name, 0o644)?;
     let (digests, bound) = match request.filesystem {
         Filesystem::Squashfs => (squashfs::write(&tree, &mut file)?, squashfs::BLOCK),

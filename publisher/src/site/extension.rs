@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sysext_formats::catalog::{DEFAULT_CHANNEL, ExtensionIndex, Image, TransportKind};
+use sysext_formats::catalog::{DEFAULT_CHANNEL, ExtensionIndex, Image};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{Channel, ExtensionName};
 use sysext_formats::os::Fields;
@@ -308,24 +308,14 @@ fn row(image: &Image, known: &BTreeMap<Sha256Digest, &Version>) -> Row {
         },
         file: Text::new(image.file.as_str()),
         size: bytes(image.length),
-        download: bytes(download(image)),
+        download: bytes(image.download()),
         updates: updates(image, known),
     }
 }
 
-/// The smallest file that gives the whole image, of the kinds that our client reads.
-fn download(image: &Image) -> u64 {
-    let whole = image
-        .transports
-        .iter()
-        .filter(|it| it.from.is_none() && it.kind == TransportKind::Zstd);
-    let smallest = whole.map(|transport| transport.length).min();
-    smallest.map_or(image.length, |length| length.min(image.length))
-}
-
 /// The smallest patch from each version that is known, as far as it saves anything.
 fn updates(image: &Image, known: &BTreeMap<Sha256Digest, &Version>) -> Vec<Update> {
-    let whole = download(image);
+    let whole = image.download();
     let mut smallest: BTreeMap<&Version, u64> = BTreeMap::new();
     for transport in &image.transports {
         let from = transport.from.and_then(|digest| known.get(&digest));

@@ -49,6 +49,7 @@ pub enum Answer {
 pub struct Ui {
     format: Format,
     quiet: bool,
+    dry_run: bool,
     github: Option<Arc<GitHub>>,
 }
 
@@ -59,8 +60,15 @@ impl Ui {
         Self {
             format,
             quiet,
+            dry_run: false,
             github: None,
         }
+    }
+
+    /// The same of a run that changes nothing.
+    #[must_use]
+    pub fn of_dry_run(self, dry_run: bool) -> Self {
+        Self { dry_run, ..self }
     }
 
     /// The same, which hands on what it prints to later steps of a job.
@@ -85,14 +93,23 @@ impl Ui {
     }
 
     /// Prints data: the document for programs, or the text for people. The document of a command that can change
-    /// something has a member `changed`.
+    /// something has a member `changed`: whether something is new now, or would be. It gets `dry_run` here.
     pub fn data<T: Serialize + ?Sized>(
         &self,
         command: &str,
         document: &T,
         text: impl FnOnce() -> String,
     ) {
-        let value = || serde_json::to_value(document).unwrap_or(Value::Null);
+        let value = || {
+            let mut value = serde_json::to_value(document).unwrap_or(Value::Null);
+            if let Some(members) = value
+                .as_object_mut()
+                .filter(|it| it.contains_key("changed"))
+            {
+                members.insert("dry_run".to_owned(), self.dry_run.into());
+            }
+            value
+        };
         let out = match (self.format, &self.github) {
             (Format::Text, None) => plain::lines(&text()),
             (Format::Json, None) => plain::json(&json_text(command, value())),

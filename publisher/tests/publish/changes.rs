@@ -214,3 +214,91 @@ fn a_delegated_vendor_publishes_with_its_own_key_only() {
         .ends(2)
         .says(&["no key for the index of hello"]);
 }
+
+#[test]
+fn what_can_not_be_said_is_refused_before_anything_is_read() {
+    let vendor = Vendor::new();
+    let german = "f\u{fc}r immer";
+    for dry in [&[][..], &["--dry-run"]] {
+        for (words, says) in [
+            (
+                &["withdraw", "hello", "1", "--reason", german][..],
+                "'\u{fc}' is in it",
+            ),
+            (
+                &["withdraw", "hello", "1", "--reason", "a\nb"],
+                "line break",
+            ),
+            (&["withdraw", "hello", "1", "--reason", ""], "empty"),
+            (&["retire", "hello", "--reason", ""], "empty"),
+            (&["retire", "hello", "--reason", german], "printable ASCII"),
+            (
+                &["extension", "add", "a", "--summary", german],
+                "printable ASCII",
+            ),
+            (&["rollout", "hello", "1", "--hours", "0"], "1 to 8760"),
+            (&["rollout", "hello", "1", "--hours", "100000"], "1 to 8760"),
+            (&["add", "--rollout", "0", "image.raw"], "1 to 8760"),
+        ] {
+            vendor.run(&[dry, words].concat()).ends(2).says(&[says]);
+        }
+    }
+    let vendor = Vendor::with_catalog();
+    vendor.edit(
+        "sysext-publish.toml",
+        "summary = \"\"",
+        "summary = \"\u{fc}\"",
+    );
+    vendor
+        .run(&["--dry-run", "renew"])
+        .ends(2)
+        .says(&["summary of hello: '\u{fc}' is in it"]);
+}
+
+#[test]
+fn what_is_asked_for_an_image_that_is_published_already_is_not_dropped_silently() {
+    let vendor = Vendor::with_catalog();
+    std::fs::create_dir(vendor.path("out")).unwrap();
+    let image = vendor.image("hello", "1.0");
+    std::fs::rename(image, vendor.path("out/hello_1.0_noarch.raw")).unwrap();
+    let image = "out/hello_1.0_noarch.raw";
+    vendor.run(&["add", image]).ends(0);
+    let asked = [
+        "--channel",
+        "beta",
+        "--rollout",
+        "72",
+        "--fixes",
+        "CVE-2026-12345",
+        "--notes",
+        "https://x.example/n",
+        "--at",
+        "https://x.example/r",
+    ];
+    // By what is remembered of the file, and without.
+    for forget in [false, true] {
+        for words in [["add", image], ["sync", "out"]] {
+            if forget {
+                std::fs::remove_dir_all(vendor.path("state")).unwrap();
+            }
+            let run = vendor.run(&[&words[..], &asked].concat()).ends(0).says(&[
+                "hello_1.0_noarch.raw is published already",
+                "it is in stable; `promote hello 1.0 --channel beta` changes that",
+                "all hosts take it; `rollout hello 1.0 --hours 72` changes that",
+                "it is not said to fix CVE-2026-12345",
+                "its links are others",
+                "it is in the catalog and not https://x.example/r/hello_1.0_noarch.raw",
+            ]);
+            assert!(run.out.contains("nothing to do"), "{}", run.out);
+            // What was not asked for, or is so, is no news.
+            for more in [&[][..], &["--channel", "stable"]] {
+                let run = vendor.run(&[&words[..], more].concat()).ends(0);
+                assert!(!run.err.contains("warning: "), "{}", run.err);
+            }
+            vendor
+                .run(&[&words[..], &["--at", "http://x.example/"]].concat())
+                .ends(2)
+                .says(&["https:// is needed"]);
+        }
+    }
+}

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::attacks::Delegated;
 use crate::common::Vendor;
+use crate::obs_fetch::Repository;
 
 /// A command, and words that tell what it would do.
 struct Case {
@@ -233,6 +234,7 @@ fn accepting_and_signing_and_beginnings_are_told_before_they_are_done() {
         .ends(0)
         .says(&["would sign"]);
     assert!(vendor.files(".") == before);
+    case(&["sign", "p", "--yes"], "would sign").is_told_before_it_is_done(&vendor);
 
     let here = Vendor::new();
     let words = [
@@ -274,10 +276,40 @@ fn accepting_and_signing_and_beginnings_are_told_before_they_are_done() {
         "_any",
     ];
     case(&pack, "would").is_told_before_it_is_done(&here);
-    let before = here.files(".");
-    here.run(&["--dry-run", "export", "sysupdate", "--output", "etc"])
-        .ends(0);
-    assert!(here.files(".") == before);
+}
+
+#[test]
+fn files_beside_the_catalog_are_told_before_they_are_written() {
+    let vendor = Vendor::with_catalog();
+    let image = vendor.image("hello", "1");
+    for (words, says) in [
+        (&["describe", "--sha256", &image][..], "would write"),
+        (
+            &["export", "sysupdate", "--output", "etc"],
+            "would write etc/sysupdate.hello.d/hello.transfer",
+        ),
+    ] {
+        case(words, says).is_told_before_it_is_done(&vendor);
+        for dry in [&[][..], &["--dry-run"]] {
+            let again = vendor.run(&[words, &["--json"], dry].concat()).ends(0);
+            assert_eq!(again.json()["changed"], false, "{words:?}");
+            let again = vendor.run(&[words, dry].concat()).ends(0);
+            assert!(!again.out.contains("would"), "{}", again.out);
+        }
+    }
+    let printed = vendor
+        .run(&["export", "sysupdate", "--json"])
+        .ends(0)
+        .json();
+    assert_eq!(printed["changed"], false);
+    assert_eq!(printed["transfers"][0]["extension"], "hello");
+
+    let mut obs = Repository::new();
+    obs.image("1.0", 7);
+    let url = obs.server.url("repo");
+    let words = ["obs-fetch", "--keyring", "keyring.gpg", &url, "fetched"];
+    let fetch = case(&words, "hello_1.0_noarch.raw: would be fetched");
+    fetch.is_told_before_it_is_done(&obs.vendor);
 }
 
 #[test]

@@ -65,6 +65,37 @@ fn a_step_that_fails_says_why_and_one_that_warns_says_of_what() {
 }
 
 #[test]
+fn images_that_a_person_must_mend_are_handed_on_one_a_line() {
+    let mut vendor = Vendor::with_catalog();
+    let text = vendor.image("unknown", "1.0");
+    std::fs::create_dir(vendor.path("repo")).unwrap();
+    std::fs::rename(text, vendor.path("repo/unknown_1.0_noarch.raw")).unwrap();
+    step(&mut vendor);
+    let words = [
+        "--github-output",
+        "obs-hook",
+        "--patience",
+        "0",
+        "a/b",
+        "repo",
+    ];
+    vendor.run(&words).ends(0);
+    let of_hook = output(&vendor, "problems");
+    assert!(
+        of_hook.starts_with("unknown_1.0_noarch.raw: ") && of_hook.contains("no extension unknown"),
+        "{of_hook:?}"
+    );
+    step(&mut vendor);
+    vendor.run(&["--github-output", "status"]).ends(1);
+    assert_eq!(output(&vendor, "problems"), of_hook);
+    std::fs::remove_file(vendor.path("repo/unknown_1.0_noarch.raw")).unwrap();
+    vendor.run(&words).ends(0);
+    step(&mut vendor);
+    vendor.run(&["--github-output", "status"]).ends(0);
+    assert_eq!(output(&vendor, "problems"), "");
+}
+
+#[test]
 fn without_the_variable_it_is_no_step_and_a_file_that_can_not_be_written_is_an_error() {
     let mut vendor = Vendor::with_catalog();
     let words = ["--github-output", "status"];

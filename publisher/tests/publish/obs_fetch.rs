@@ -25,14 +25,14 @@ fi
 "#;
 
 /// A vendor, and what is published.
-struct Repository {
-    vendor: Vendor,
-    server: FaultServer,
+pub(crate) struct Repository {
+    pub(crate) vendor: Vendor,
+    pub(crate) server: FaultServer,
     sums: String,
 }
 
 impl Repository {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut vendor = Vendor::with_catalog();
         std::fs::create_dir(vendor.path("bin")).unwrap();
         vendor.write("bin/gpgv", GPGV.as_bytes());
@@ -61,7 +61,7 @@ impl Repository {
     }
 
     /// An image with its fragment; its bytes.
-    fn image(&mut self, version: &str, padding: u8) -> Vec<u8> {
+    pub(crate) fn image(&mut self, version: &str, padding: u8) -> Vec<u8> {
         let file = format!("hello_{version}_noarch.raw");
         let spec = ImageSpec::new("hello").padding(20_000, padding.into());
         let path = self.vendor.image_of(&spec, &format!("build/{file}"));
@@ -274,8 +274,8 @@ fn a_dry_run_fetches_no_image() {
     let mut obs = Repository::new();
     obs.image("1.0", 7);
     let run = obs.fetch_with(&["--dry-run"]).ends(0).json();
-    assert_eq!(run["changed"], Value::Bool(false));
-    assert!(obs.folder().is_empty());
+    assert_eq!(run["changed"], Value::Bool(true));
+    assert!(!obs.vendor.path("fetched").exists());
 }
 
 #[test]

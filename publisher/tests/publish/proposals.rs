@@ -38,6 +38,41 @@ fn tamper(vendor: &Vendor, change: impl FnOnce(&mut Value)) {
 }
 
 #[test]
+fn whoever_signs_is_shown_where_an_image_is_and_what_is_said_about_it() {
+    let vendor = Vendor::with_catalog();
+    let image = vendor.image("hello", "1");
+    let words = [
+        "propose",
+        "--unsigned",
+        "add",
+        "--at",
+        "https://x.example/r",
+        "--rollout",
+        "72",
+        "--fixes",
+        "CVE-2026-12345",
+        "--notes",
+        "https://x.example/notes",
+        &image,
+    ];
+    let tried = vendor.run(&[&["--dry-run", "--json"], &words[..]].concat());
+    let change = &tried.ends(0).json()["changes"][0];
+    assert_eq!(change["urls"][0], "https://x.example/r/hello_1_noarch.raw");
+    assert_eq!(change["rollout"]["hours"], 72);
+    assert_eq!(change["fixes"][0], "CVE-2026-12345");
+    vendor.run(&words).ends(0);
+    vendor
+        .run(&["sign", "proposal", "--dry-run"])
+        .ends(0)
+        .says(&[
+            "hosts take it over 72 hour(s) from",
+            "fixes CVE-2026-12345",
+            "it is at https://x.example/r/hello_1_noarch.raw",
+            "notes: https://x.example/notes",
+        ]);
+}
+
+#[test]
 fn an_index_that_its_key_has_not_signed_is_not_accepted() {
     let (owner, vendor) = delegated();
     let before = owner.published();

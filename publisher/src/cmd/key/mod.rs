@@ -89,7 +89,7 @@ fn generate(context: &Context, args: &Generate) -> Outcome {
     let (file, public) = (&key.path, key.public_path());
     // The key of a dry run is nobody's: its id would say nothing.
     if context.globals.dry_run {
-        let document = json!({"changed": true, "dry_run": true, "file": file, "public": public});
+        let document = json!({"changed": true, "file": file, "public": public});
         context.ui.data("key generate", &document, || {
             format!("would make {}\n", file.display())
         });
