@@ -1,15 +1,17 @@
 //! Taking image files into a catalog: what `add` and `sync` do alike.
 
 mod image;
+mod known;
 mod read_ahead;
 mod vet;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Rollout, SCHEMA, Transport};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{Channel, ExtensionName, FileName};
+use sysext_formats::plain::one_line;
 use sysext_formats::role::Extra;
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
@@ -67,6 +69,8 @@ pub struct Intake<'a> {
     /// What was read already, in an attempt before.
     prepared: BTreeMap<PathBuf, Prepared>,
     known: KnownFiles,
+    /// What was left out, because it was pruned.
+    pruned: BTreeSet<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -109,36 +113,8 @@ impl<'a> Intake<'a> {
             request,
             prepared: BTreeMap::new(),
             known: KnownFiles::load(session.memory_directory()),
+            pruned: BTreeSet::new(),
         }
-    }
-
-    /// Whether exactly this file is known to be published, from its name and from what was hashed before: nothing of it is
-    /// read.
-    ///
-    /// # Errors
-    /// When the index of its extension can not be verified.
-    pub fn is_known_to_be_published(
-        &self,
-        path: &Path,
-        attempt: &mut Attempt<'_, '_>,
-    ) -> Result<bool, Failure> {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| name.parse::<FileName>().ok());
-        let Some(extension) = name.and_then(|name| name.extension()) else {
-            return Ok(false);
-        };
-        let Some(digest) = self.known.get(&Identity::at(path)?) else {
-            return Ok(false);
-        };
-        if !attempt.is_delegated(&extension)? {
-            return Ok(false);
-        }
-        self.load(&extension, attempt)?;
-        let index = attempt.editor.catalog().indexes.get(&extension);
-        let mut targets = index.iter().flat_map(|index| index.targets.values());
-        Ok(targets.any(|target| target.hashes.sha256() == Some(digest)))
     }
 
     /// Takes one image: it becomes part of the draft, unless it is published already.
@@ -158,9 +134,12 @@ impl<'a> Intake<'a> {
             let (name, length) = (&candidate.extension, candidate.length);
             let standing = attempt.editor.standing(name, &file, &version, length);
             let conflict = match standing {
-                Ok(Standing::New) => {
-                    return self.add(path, identity, &candidate, (file, version), attempt);
-                }
+                Ok(Standing::New) => match self
+                    .conflict_with_gone(path, identity, &file, attempt)?
+                {
+                    Some(conflict) => conflict,
+                    None => return self.add(path, identity, &candidate, (file, version), attempt),
+                },
                 Ok(Standing::Named(there)) => {
                     let offered = self.digest(path, identity)?;
                     candidate.keeps_promise(offered)?;
@@ -176,8 +155,10 @@ impl<'a> Intake<'a> {
                 Err(error) => error,
             };
             if !(self.request.revision && conflict.is_conflict()) {
-                return Err(Failure::from(conflict)
-                    .during(format!("{} can not be published", path.display())));
+                return Err(Failure::from(conflict).during(one_line(&format!(
+                    "{} can not be published",
+                    path.display()
+                ))));
             }
         }
         Err(Failure::new(
@@ -241,14 +222,15 @@ impl<'a> Intake<'a> {
             .iter()
             .map(|(what, origin)| format!("{what} from {origin}"))
             .collect();
-        self.context.ui.say(format_args!(
+        let line = format!(
             "{}: {} {} {} ({})",
             path.display(),
             candidate.extension,
             candidate.version,
             candidate.architecture,
             origins.join("; ")
-        ));
+        );
+        self.context.ui.say(one_line(&line));
         Ok(())
     }
 
