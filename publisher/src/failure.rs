@@ -15,7 +15,7 @@ use std::io;
 use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
-use sysext_formats::plain::indented;
+use sysext_formats::plain::{indented, one_line};
 use sysext_formats::trust::TrustError;
 use sysext_formats::workflow::RefreshError;
 
@@ -99,6 +99,16 @@ impl Failure {
     #[must_use]
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Kind::Usage, message)
+    }
+
+    /// An error about a file that somebody else may have made, with all its causes: each of them stays one line.
+    #[must_use]
+    pub fn of_file(kind: Kind, error: &dyn Error) -> Self {
+        let mut failure = Self::of(kind, error);
+        for message in &mut failure.messages {
+            *message = one_line(message);
+        }
+        failure
     }
 
     /// An error with all its causes.
@@ -288,7 +298,7 @@ impl From<DraftError> for Failure {
                 failure.hint("`sysext-publish key list` shows which keys sign what")
             }
             DraftError::UnknownExtension(name) => failure.hint(format!("`sysext-publish extension add {name}` adds it")),
-            DraftError::OtherBytes { .. } | DraftError::OtherLength { .. } => failure
+            DraftError::OtherBytes { .. } | DraftError::OtherLength { .. } | DraftError::Left { .. } => failure
                 .hint("what is published never changes: give the image a new version, or let --revision append -1 to it"),
             DraftError::OtherVersion { .. } | DraftError::SameOrder { .. } => {
                 failure.hint("give the image another version, or let --revision append -1 to it")
@@ -380,7 +390,7 @@ impl From<UploadError> for Failure {
 
 impl From<CandidateError> for Failure {
     fn from(error: CandidateError) -> Self {
-        let failure = Self::of(Kind::Failed, &error);
+        let failure = Self::of_file(Kind::Failed, &error);
         match error {
             CandidateError::Disagree { .. } => failure
                 .hint("correct or remove what contradicts the image; `sysext-publish describe` makes its IMAGE.json anew"),

@@ -1,5 +1,6 @@
 //! Taking image files into a catalog: what `add` and `sync` do alike.
 
+mod gone;
 mod image;
 mod read_ahead;
 mod there;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Rollout, SCHEMA, Transport};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{Channel, ExtensionName, FileName};
+use sysext_formats::plain::one_line;
 use sysext_formats::role::Extra;
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
@@ -75,6 +77,8 @@ pub struct Intake<'a> {
     /// Of which images it was said what was asked in vain.
     told: BTreeSet<PathBuf>,
     known: KnownFiles,
+    /// What was left out, because it was pruned.
+    pruned: BTreeSet<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -123,6 +127,7 @@ impl<'a> Intake<'a> {
             prepared: BTreeMap::new(),
             told: BTreeSet::new(),
             known: KnownFiles::load(session.memory_directory()),
+            pruned: BTreeSet::new(),
         })
     }
 
@@ -143,9 +148,12 @@ impl<'a> Intake<'a> {
             let (name, length) = (&candidate.extension, candidate.length);
             let standing = attempt.editor.standing(name, &file, &version, length);
             let conflict = match standing {
-                Ok(Standing::New) => {
-                    return self.add(path, identity, &candidate, (file, version), attempt);
-                }
+                Ok(Standing::New) => match self
+                    .conflict_with_gone(path, identity, &file, attempt)?
+                {
+                    Some(conflict) => conflict,
+                    None => return self.add(path, identity, &candidate, (file, version), attempt),
+                },
                 Ok(Standing::Named(there)) => {
                     let offered = self.digest(path, identity)?;
                     candidate.keeps_promise(offered)?;
@@ -162,8 +170,10 @@ impl<'a> Intake<'a> {
                 Err(error) => error,
             };
             if !(self.request.revision && conflict.is_conflict()) {
-                return Err(Failure::from(conflict)
-                    .during(format!("{} can not be published", path.display())));
+                return Err(Failure::from(conflict).during(one_line(&format!(
+                    "{} can not be published",
+                    path.display()
+                ))));
             }
         }
         Err(Failure::new(
@@ -227,14 +237,15 @@ impl<'a> Intake<'a> {
             .iter()
             .map(|(what, origin)| format!("{what} from {origin}"))
             .collect();
-        self.context.ui.say(format_args!(
+        let line = format!(
             "{}: {} {} {} ({})",
             path.display(),
             candidate.extension,
             candidate.version,
             candidate.architecture,
             origins.join("; ")
-        ));
+        );
+        self.context.ui.say(one_line(&line));
         Ok(())
     }
 

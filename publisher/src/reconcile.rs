@@ -21,6 +21,7 @@ use crate::failure::{Failure, Kind};
 use crate::location::{Location, LocationError, Place, Store};
 use crate::memory::Memory;
 use crate::proposal::{self, Proposed};
+use crate::prune::gone::Gone;
 use crate::prune::record::Departed;
 use crate::published::{LookUp, Published, PublishedError};
 use crate::selfcheck::{self, Before};
@@ -83,6 +84,8 @@ pub struct Attempt<'a, 'p> {
     pub published: &'a mut Published<'p>,
     /// Takes the change.
     pub editor: &'a mut Editor,
+    /// What has left the catalog.
+    pub gone: &'a Gone<'p>,
     /// The images at hand, which stay from attempt to attempt.
     pub arrivals: &'a mut Arrivals,
 }
@@ -209,11 +212,13 @@ impl Session {
                 .catalog()
                 .ok_or_else(|| Failure::new(Kind::Unverified, "targets.json is not there"))?;
             let mut editor = Editor::new(catalog, context.now(), config.policy());
+            let gone = Gone::new(base);
             edit(&mut Attempt {
                 config: &config,
                 ring: &self.ring,
                 published: &mut published,
                 editor: &mut editor,
+                gone: &gone,
                 arrivals: &mut arrivals,
             })?;
             let Some(draft) = editor.finish()? else {
@@ -224,6 +229,10 @@ impl Session {
                     proposed: None,
                 });
             };
+            // A proposal may be older than what left.
+            if let Some(conflict) = gone.conflict_with(&draft)? {
+                return Err(conflict.into());
+            }
             let mut report = Report {
                 changed: true,
                 dry_run,

@@ -469,3 +469,36 @@ fn the_exit_code_says_what_the_worst_finding_is() {
     );
     assert_eq!(run(&["lint"]).0, 2);
 }
+
+/// A line of a log that begins with `::` is a command to some CI systems.
+#[test]
+fn no_text_of_an_image_becomes_a_line_of_its_own() {
+    const COMMAND: &str = "\n::set-output name=published::true";
+    let directory = TempDir::new().unwrap();
+    let image = |name: &str, spec: ImageSpec| {
+        let path = directory.path().join(name);
+        fs::write(&path, spec.build()).unwrap();
+        path
+    };
+    let link = tool().link("usr/bin/t", &format!("/home/x{COMMAND}"));
+    let file = tool().file(&format!("usr/bin/t{COMMAND}"), 0o4755, "x");
+    let paths = [
+        image("tool_1.raw", link),
+        image("tool_2.raw", file),
+        image(&format!("tool_3{COMMAND}.raw"), tool()),
+        image("tool_4.raw", tool().release_name(&format!("x{COMMAND}"))),
+    ];
+    for path in paths {
+        for command in ["lint", "inspect"] {
+            let output = Command::new(assert_cmd::cargo::cargo_bin("sysext-publish"))
+                .arg(command)
+                .arg(&path)
+                .output()
+                .unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8(said).unwrap();
+            let is_command = |line: &str| line.trim_start().starts_with("::");
+            assert!(!said.lines().any(is_command), "{command}: {said}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 use sysext_formats::catalog::DEFAULT_CHANNEL;
 use sysext_formats::name::{Channel, ExtensionName};
+use sysext_formats::plain::one_line;
 use sysext_formats::version::Version;
 
 use super::inspect::read_unversioned;
@@ -62,6 +63,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
 }
 
 fn text(path: &str, findings: &[Finding]) -> String {
+    let path = one_line(path);
     if findings.is_empty() {
         return format!("{path}: good\n");
     }
@@ -77,7 +79,7 @@ fn text(path: &str, findings: &[Finding]) -> String {
 
 /// What an image that can not be read means for a command, with the way out.
 pub(super) fn failure(error: CandidateError) -> Failure {
-    let failure = Failure::of(Kind::Failed, &error);
+    let failure = Failure::of_file(Kind::Failed, &error);
     match error {
         CandidateError::NoVersion(_) => Failure {
             kind: Kind::Usage,

@@ -6,12 +6,15 @@
 //!   published at any time.
 //! - What is listed and not there, or has other bytes, is still on its way through mirrors: the rest is taken, and the run
 //!   ends with exit code 5.
-//! - Nothing is removed from the folder but what the list has with other bytes.
+//! - Nothing is removed from the folder but what the list has with other bytes, and what killed runs were about to fetch:
+//!   each run works in a folder of its own in it, under a lock that says that it lives.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
-use sysext_durable::Dir;
+use sysext_durable::{Dir, Lock, LockKind};
+use tempfile::TempDir;
 use url::Url;
 
 use super::sync::SUFFIXES;
@@ -20,6 +23,11 @@ use crate::failure::{Failure, Kind};
 use crate::obs::gpgv::Keyring;
 use crate::obs::repository::{Fetched, Repository};
 use crate::obs::signed_list::Listed;
+
+const LOCK: &str = ".obs-fetch.lock";
+const SCRATCH: &str = ".obs-fetch-";
+/// Far longer than anybody who is alone needs to remove what is left.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `obs-fetch` takes.
 #[derive(Debug, clap::Args)]
@@ -60,13 +68,17 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
     let nowhere = nowhere.map_err(|error| Failure::of(Kind::Failed, &error))?;
     let (directory, scratch) = match &nowhere {
         Some(nowhere) => {
-            let there = Dir::open_existing(&args.directory)?;
-            (there, Dir::open(nowhere.path())?)
+            let own = Dir::open(nowhere.path())?;
+            let scratch = Scratch::new(&own)?;
+            (Dir::open_existing(&args.directory)?.unwrap_or(own), scratch)
         }
-        None => (None, Dir::create_all(&args.directory, 0o755)?),
+        None => {
+            let directory = Dir::create_all(&args.directory, 0o755)?;
+            let scratch = Scratch::new(&directory)?;
+            (directory, scratch)
+        }
     };
-    let list = repository.signed_list(&keyring, &scratch)?;
-    let directory = directory.unwrap_or(scratch);
+    let list = repository.signed_list(&keyring, scratch.folder.path())?;
     context.ui.say(format_args!(
         "SHA256SUMS is signed by {}, and lists {} files",
         list.signed_by,
@@ -76,6 +88,7 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
         context,
         repository,
         directory,
+        scratch,
         fetched: Vec::new(),
         missing: Vec::new(),
     };
@@ -119,8 +132,43 @@ struct Fetch<'a> {
     context: &'a Context,
     repository: Repository,
     directory: Dir,
+    scratch: Scratch,
     fetched: Vec<String>,
     missing: Vec<String>,
+}
+
+/// A folder of this run's own in the one that is fetched into.
+struct Scratch {
+    folder: TempDir,
+    /// Says that a run is here.
+    _user: Lock,
+}
+
+impl Scratch {
+    /// Makes one; those of killed runs are removed by a run that is alone.
+    fn new(directory: &Dir) -> Result<Self, Failure> {
+        match directory.lock(LOCK, LockKind::Exclusive, Duration::ZERO) {
+            Ok(_alone) => {
+                let left = directory.entries()?.into_iter().map(|entry| entry.name);
+                left.filter(|name| name.starts_with(SCRATCH))
+                    .try_for_each(|name| directory.remove_tree(&name))?;
+            }
+            Err(sysext_durable::Error::Locked { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let user = directory.lock(LOCK, LockKind::Shared, PATIENCE)?;
+        let folder = tempfile::Builder::new()
+            .prefix(SCRATCH)
+            .tempdir_in(directory.path());
+        Ok(Self {
+            folder: folder.map_err(|error| Failure::of(Kind::Failed, &error))?,
+            _user: user,
+        })
+    }
+
+    fn open(&self) -> Result<Dir, sysext_durable::Error> {
+        Dir::open(self.folder.path())
+    }
 }
 
 impl Fetch<'_> {
@@ -161,7 +209,8 @@ impl Fetch<'_> {
             self.fetched.push(name.to_owned());
             return Ok(true);
         }
-        match self.repository.fetch(name, sha256, &self.directory)? {
+        let folders = (&self.scratch.open()?, &self.directory);
+        match self.repository.fetch(name, sha256, folders)? {
             Fetched::Now => {
                 self.context.ui.say(format_args!("{name}: fetched"));
                 self.fetched.push(name.to_owned());

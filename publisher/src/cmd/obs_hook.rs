@@ -120,6 +120,7 @@ fn publish(context: &Context, args: &Args, log: &mut Log) -> Outcome {
             .try_for_each(|image| hook.consider(image, attempt))
     })?;
     hook.intake.remember();
+    hook.intake.tell_of_pruned();
     for change in &report.changes {
         log.line(&change.to_string());
     }
@@ -165,7 +166,9 @@ impl Hook<'_> {
         image: &Path,
         attempt: &mut Attempt<'_, '_>,
     ) -> Result<Option<Fate>, Failure> {
-        if self.intake.is_known_to_be_published(image, attempt)? {
+        if self.intake.is_known_to_be_published(image, attempt)?
+            || self.intake.is_pruned(image, attempt)?
+        {
             return Ok(None);
         }
         let fate = self.examine(image)?;

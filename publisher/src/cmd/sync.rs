@@ -1,6 +1,6 @@
 //! `sync`: publishes every image in a folder that is not published yet.
 //!
-//! What is published and not in the folder stays published.
+//! What is published and not in the folder stays published. What is in the folder and was pruned stays out.
 
 use std::path::{Path, PathBuf};
 
@@ -51,7 +51,9 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let report = session.reconcile(context, store.as_ref(), |attempt| {
         let mut unknown = Vec::new();
         for image in &images {
-            if !intake.is_known_to_be_published(image, attempt)? {
+            let is_done = intake.is_known_to_be_published(image, attempt)?
+                || intake.is_pruned(image, attempt)?;
+            if !is_done {
                 unknown.push(image.clone());
             }
         }
@@ -61,6 +63,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
             .try_for_each(|image| intake.take(image, attempt))
     })?;
     intake.remember();
+    intake.tell_of_pruned();
     super::warn_of_channels(context, &session.config, &report, |_| true);
     context.ui.data("sync", &report, || {
         report.text("everything is published already")

@@ -163,6 +163,18 @@ pub enum DraftError {
         /// The length that is offered.
         offered: u64,
     },
+    /// The name has left the index, and hosts with an older one ask for the bytes that it had.
+    #[error(
+        "{file} was published with other bytes, which hosts may still ask for: sha256 {there} is at the location, {offered} is offered"
+    )]
+    Left {
+        /// The name.
+        file: FileName,
+        /// The digest of what is at the location.
+        there: Sha256Digest,
+        /// The digest that is offered.
+        offered: Sha256Digest,
+    },
     /// The name is there for another version.
     #[error(
         "{file} is published already as version {published}; version {offered} would have the same file name"
@@ -328,6 +340,7 @@ impl DraftError {
             self,
             Self::OtherBytes { .. }
                 | Self::OtherLength { .. }
+                | Self::Left { .. }
                 | Self::OtherVersion { .. }
                 | Self::SameOrder { .. }
                 | Self::OtherKeys(_)

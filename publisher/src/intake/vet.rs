@@ -1,6 +1,7 @@
 //! Whether an image may be published at all.
 
 use sysext_formats::name::Channel;
+use sysext_formats::plain::one_line;
 
 use crate::candidate::Candidate;
 use crate::context::Context;
@@ -26,7 +27,7 @@ pub(super) fn judge(
     candidate: &Candidate,
     findings: &[Finding],
 ) -> Result<(), Failure> {
-    let path = candidate.path.display();
+    let path = one_line(&candidate.path.display().to_string());
     let (errors, warnings): (Vec<_>, Vec<_>) = findings
         .iter()
         .partition(|finding| finding.severity == Severity::Error);

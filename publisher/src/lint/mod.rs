@@ -19,6 +19,7 @@ use std::fs::File;
 use serde::Serialize;
 use sysext_formats::limits::MAX_IMAGE;
 use sysext_formats::name::Channel;
+use sysext_formats::plain::one_line;
 use sysext_image::Image;
 
 use crate::candidate::Candidate;
@@ -52,8 +53,9 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Paths and link targets of an image are foreign, and may hold line breaks: no finding has any.
     fn error(rule: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
-        let (message, fix) = (message.into(), fix.into());
+        let (message, fix) = (one_line(&message.into()), one_line(&fix.into()));
         Self {
             severity: Severity::Error,
             rule,

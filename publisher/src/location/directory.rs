@@ -83,6 +83,12 @@ impl Directory {
         Self::open_for_writing(path)
     }
 
+    /// A second handle of the same directory.
+    pub(super) fn try_clone(&self) -> Result<Self, LocationError> {
+        let base = self.base.try_clone()?;
+        Ok(Self { base, _user: None })
+    }
+
     /// Writes a file beside the catalog that is none of its own.
     pub(super) fn write_beside(&self, name: &str, bytes: &[u8]) -> Result<(), LocationError> {
         Ok(self.base.write(name, bytes, FILE_MODE)?)
@@ -97,7 +103,8 @@ impl Directory {
         Ok((folder, name))
     }
 
-    fn folder_made(&self, place: &Place) -> Result<(Dir, String), LocationError> {
+    /// The folder of a file, made where it is missing, and the name in it.
+    pub(super) fn folder_made(&self, place: &Place) -> Result<(Dir, String), LocationError> {
         let (folder, name) = place.parts();
         let folder = match folder {
             Some(folder) => self.base.create_subdir(folder, DIRECTORY_MODE)?,

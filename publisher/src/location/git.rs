@@ -4,22 +4,30 @@
 //!   other.
 //! - The work is done in a worktree of its own in the folder for temporary files, with a detached head: no branch and no
 //!   file of the vendor's is touched, and the credentials of the repository are those that it has.
-//! - Whoever asks for the timestamp asks the remote; everything else is read from what came with it. What a lost attempt
-//!   has brought in as images stays for the next one, what it has written as metadata does not.
+//! - Whoever asks for the timestamp asks the remote; everything else is read from what came with it. Of what a lost attempt
+//!   has put in place nothing stays: images are kept outside of the worktree, and each attempt links them into it again.
+//! - What is in the worktree is committed, whatever the vendor has git ignore.
+//! - A worktree whose run was killed is removed by the next run, and no other one is: each run holds a lock in the
+//!   repository's entry of its worktree.
 //!
 //! It is the program `git` that talks to the remote: users have their credentials, proxies and hooks for it.
+
+mod arriving;
+mod worktree;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use sysext_durable::Dir;
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::limits::Limits;
 use sysext_formats::name::FileName;
 use sysext_formats::workflow::RemoteFile;
-use tempfile::TempDir;
 
+use self::arriving::Arriving;
+use self::worktree::Worktree;
 use super::{Directory, Exclusive, Incoming, Location, LocationError, Place, Store, Swap};
 use crate::signer::without_secrets;
 
@@ -29,18 +37,26 @@ const REMOTE: &str = "origin";
 const MAX_MESSAGE: usize = 2_000;
 /// What commits are called.
 const MESSAGE: &str = "Publish";
+/// What is only for this machine does not go into the branch.
+const COMMITTED: [&str; 3] = [
+    ".",
+    ":(exclude,glob)**/.tmp-*",
+    ":(exclude,glob).sysext-publish.*",
+];
 
 /// A catalog on a branch.
 #[derive(Debug)]
 pub struct Git {
     branch: String,
-    repository: PathBuf,
     worktree: PathBuf,
     directory: Directory,
+    /// Where images come in, on the file system of the worktree.
+    arriving: Dir,
+    arrived: AtomicU64,
     /// Whether the timestamp of this run is there: what is written after it is pushed at once.
     swapped: AtomicBool,
     /// Removed after everything else.
-    _temp: TempDir,
+    _worktree: Worktree,
 }
 
 /// Whether there must be a catalog on the branch.
@@ -53,38 +69,17 @@ pub(super) enum Branch {
 impl Git {
     /// Opens the branch of the repository that `inside` is in.
     pub(super) fn open(branch: &str, inside: &Path, wanted: Branch) -> Result<Self, LocationError> {
-        let temp = tempfile::Builder::new()
-            .prefix("sysext-publish-")
-            .tempdir()
-            .map_err(|source| LocationError::Stream {
-                file: "the folder for temporary files".to_owned(),
-                source,
-            })?;
-        let worktree = temp.path().join("worktree");
-        // Worktrees of killed runs.
-        git(inside, &["worktree", "prune"])?;
-        let tree = git(inside, &["mktree"])?;
-        let empty = git_as_somebody(inside, &["commit-tree", tree.trim(), "-m", MESSAGE])?;
-        let path = worktree.to_string_lossy().into_owned();
-        git(
-            inside,
-            &[
-                "worktree",
-                "add",
-                "--quiet",
-                "--detach",
-                &path,
-                empty.trim(),
-            ],
-        )?;
+        let temporary = Worktree::add(inside)?;
+        let worktree = temporary.path();
         let directory = Directory::create(&worktree)?;
         let git = Self {
             branch: branch.to_owned(),
-            repository: inside.to_owned(),
             worktree,
             directory,
+            arriving: Dir::create_all(&temporary.beside("arriving"), 0o700)?,
+            arrived: AtomicU64::new(0),
             swapped: AtomicBool::new(false),
-            _temp: temp,
+            _worktree: temporary,
         };
         if !git.sync()? && wanted == Branch::There {
             return Err(LocationError::NoSuchDirectory(git.name()));
@@ -105,24 +100,14 @@ impl Git {
         }
         fetch.extend([REMOTE, &reference]);
         git(&self.worktree, &fetch)?;
-        // First without touching files: images that a lost attempt has committed are nobody's then, and stay.
         git(
             &self.worktree,
-            &["reset", "--quiet", "--mixed", "FETCH_HEAD"],
+            &["reset", "--quiet", "--hard", "FETCH_HEAD"],
         )?;
-        git(&self.worktree, &["reset", "--quiet", "--hard"])?;
-        git(
-            &self.worktree,
-            &[
-                "clean",
-                "--quiet",
-                "--force",
-                "-d",
-                "--",
-                "metadata",
-                "index.html",
-            ],
-        )?;
+        let clean = ["clean", "--quiet", "--force", "-d", "-x"];
+        // Its locks are held.
+        let clean = [&clean[..], &["--exclude=/.sysext-publish.*", "--", "."]].concat();
+        git(&self.worktree, &clean)?;
         Ok(true)
     }
 
@@ -133,10 +118,16 @@ impl Git {
         Ok(found.split_whitespace().next().map(str::to_owned))
     }
 
+    /// Makes all that is there part of the next commit.
+    fn stage(&self) -> Result<(), LocationError> {
+        let add = ["add", "--force", "--all", "--"];
+        git(&self.worktree, &[&add[..], &COMMITTED].concat()).map(drop)
+    }
+
     /// Commits all, and pushes; whether nobody was faster.
     fn push(&self) -> Result<bool, LocationError> {
         let before = git(&self.worktree, &["rev-parse", "HEAD"])?;
-        git(&self.worktree, &["add", "--all", "--", "."])?;
+        self.stage()?;
         git_as_somebody(&self.worktree, &["commit", "--quiet", "--message", MESSAGE])?;
         let target = format!("HEAD:refs/heads/{}", self.branch);
         let Err(error) = git(&self.worktree, &["push", "--quiet", REMOTE, &target]) else {
@@ -147,13 +138,6 @@ impl Git {
             Some(head) if head != before.trim() => Ok(false),
             _ => Err(error),
         }
-    }
-}
-
-impl Drop for Git {
-    fn drop(&mut self) {
-        let path = self.worktree.to_string_lossy().into_owned();
-        let _ = git(&self.repository, &["worktree", "remove", "--force", &path]);
     }
 }
 
@@ -177,7 +161,9 @@ impl Location for Git {
 
 impl Store for Git {
     fn incoming(&self, place: &Place) -> Result<Box<dyn Incoming>, LocationError> {
-        self.directory.incoming(place)
+        let number = self.arrived.fetch_add(1, Ordering::Relaxed);
+        let to = (self.directory.try_clone()?, place.clone());
+        Ok(Box::new(Arriving::begin(&self.arriving, number, to)?))
     }
 
     fn exclusive(&self) -> Result<Option<Exclusive>, LocationError> {
@@ -206,7 +192,8 @@ impl Store for Git {
 
     fn finish(&self) -> Result<Swap, LocationError> {
         self.for_pages()?;
-        let changed = git(&self.worktree, &["status", "--porcelain"])?;
+        self.stage()?;
+        let changed = git(&self.worktree, &["diff", "--cached", "--name-only", "HEAD"])?;
         if changed.is_empty() || self.push()? {
             return Ok(Swap::Done);
         }
@@ -239,11 +226,9 @@ impl Store for Git {
 }
 
 impl Git {
-    /// What is only for this machine does not go into the branch; and no page generator leaves out `_GROUP.json`.
+    /// No page generator leaves out `_GROUP.json`.
     fn for_pages(&self) -> Result<(), LocationError> {
-        self.directory.write_beside(".nojekyll", b"")?;
-        let ignored = b".gitignore\n.sysext-publish.*\n.tmp-*\n";
-        self.directory.write_beside(".gitignore", ignored)
+        self.directory.write_beside(".nojekyll", b"")
     }
 
     fn failed(&self, command: &str, message: &str) -> LocationError {

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write as _};
+use std::path::Path;
 
 use sysext_durable::Dir;
 use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
@@ -26,6 +27,8 @@ const MAX_SIGNATURE: u64 = 65_536;
 const ATTEMPTS: u32 = 3;
 const PIECE: usize = 1 << 20;
 const MODE: u32 = 0o644;
+/// What a file is called before it has its name.
+const ARRIVING: &str = "arriving";
 
 /// Why nothing is taken from a repository.
 #[derive(Debug, thiserror::Error)]
@@ -133,19 +136,19 @@ impl Repository {
         })
     }
 
-    /// The list, with a good signature of a key in `keyring`; files for gpgv are made beneath `directory`.
+    /// The list, with a good signature of a key in `keyring`; files for gpgv are made beneath `scratch`.
     ///
     /// # Errors
     /// When it can not be had or is not believed.
     pub fn signed_list(
         &self,
         keyring: &Keyring,
-        directory: &Dir,
+        scratch: &Path,
     ) -> Result<SignedList, RepositoryError> {
         let mut list = self.list()?;
         for _ in 0..ATTEMPTS {
             let signature = self.signature()?;
-            match verify(keyring, &list, &signature, directory) {
+            match verify(keyring, &list, &signature, scratch) {
                 Ok(signed_by) => return self.read(&list, signed_by),
                 Err(source) => {
                     let again = self.list()?;
@@ -209,7 +212,7 @@ impl Repository {
         Ok(copy(file, |_| Ok(())).map_err(failed)? == sha256)
     }
 
-    /// Brings a file of the repository into `directory`.
+    /// Brings a file of the repository into `directory`, by way of `scratch` on the same file system.
     ///
     /// # Errors
     /// When the server or the disk fails.
@@ -217,7 +220,7 @@ impl Repository {
         &self,
         name: &str,
         sha256: Sha256Digest,
-        directory: &Dir,
+        (scratch, directory): (&Dir, &Dir),
     ) -> Result<Fetched, RepositoryError> {
         let failed = |source| RepositoryError::Stream {
             name: name.to_owned(),
@@ -226,13 +229,14 @@ impl Repository {
         let Some(body) = self.folder.open(&url_component(name))? else {
             return Ok(Fetched::Missing);
         };
-        let mut file = directory.writer(name, MODE)?;
+        let mut file = scratch.writer(ARRIVING, MODE)?;
         let body = body.take(most(name, directory)?.saturating_add(1));
         let found = copy(body, |piece| file.write_all(piece)).map_err(failed)?;
         if found != sha256 {
             return Ok(Fetched::Other(found));
         }
         file.commit()?;
+        scratch.move_to(ARRIVING, directory, name)?;
         Ok(Fetched::Now)
     }
 }
@@ -272,11 +276,9 @@ fn verify(
     keyring: &Keyring,
     list: &[u8],
     signature: &[u8],
-    directory: &Dir,
+    scratch: &Path,
 ) -> Result<String, SignatureError> {
-    let scratch = tempfile::Builder::new()
-        .prefix(".obs-fetch-")
-        .tempdir_in(directory.path())
-        .map_err(|error| SignatureError::None(error.to_string()))?;
+    let scratch =
+        tempfile::tempdir_in(scratch).map_err(|error| SignatureError::None(error.to_string()))?;
     keyring.verify(list, signature, &Dir::open(scratch.path())?)
 }

@@ -4,8 +4,9 @@
 //! {"schema": 1, "files": {"images/k3s_1.30.1_x86-64.raw": {"since": "2026-11-26T09:00:00Z", "length": 61890560}}}
 //! ```
 //!
-//! - It is not signed, and nobody believes it but `prune`, which deletes nothing on its word alone: what a current document
-//!   names stays, whatever stands here ([`Named`]). Losing it, or a part of it, only means that files stay.
+//! - It is not signed. `prune` deletes nothing on its word alone: what a current document names stays, whatever stands here
+//!   ([`Named`]). Publications believe it to refuse other bytes, and to leave out what left ([`gone`](super::gone)). Losing
+//!   it, or a part of it, means that files stay, and that nobody knows that they were published.
 //! - It can name documents under `metadata/` and images of extensions; never a root, a timestamp, `SHA256SUMS`, or anything
 //!   elsewhere.
 //! - Every publication adds what leaves with it, whatever the reason, before its timestamp is visible.
@@ -22,7 +23,7 @@ use sysext_formats::time::UtcTime;
 use sysext_formats::workflow::RemoteFile;
 
 use crate::draft::Draft;
-use crate::location::{LocationError, Place, Store};
+use crate::location::{Location, LocationError, Place, Store};
 
 /// The name of the file, below the base.
 pub const FILE: &str = "pruned.json";
@@ -126,7 +127,7 @@ impl Record {
     ///
     /// # Errors
     /// When the host fails, or what is there is no record.
-    pub fn read(store: &dyn Store) -> Result<Option<Self>, RecordError> {
+    pub fn read(store: &dyn Location) -> Result<Option<Self>, RecordError> {
         let malformed = |why: &dyn std::fmt::Display| RecordError::Malformed(why.to_string());
         let bytes = match store.read(&Place::Pruned, MAX_BYTES) {
             Ok(Some(bytes)) => bytes,
@@ -184,6 +185,12 @@ impl Record {
         files
             .filter(move |(_, left)| left.since.plus(grace) <= now)
             .filter_map(|(path, left)| Some((path.as_str(), place(path)?, *left)))
+    }
+
+    /// All files that it names and this program writes.
+    pub fn places(&self) -> impl Iterator<Item = (Place, Left)> {
+        let files = self.files.iter();
+        files.filter_map(|(path, left)| Some((place(path)?, *left)))
     }
 
     /// Forgets a file.

@@ -336,3 +336,105 @@ fn what_is_not_there_is_named() {
         .ends(5)
         .says(&["not a git repository"]);
 }
+
+/// Makes the remote run this before it takes a push.
+fn hook(on: &OnBranch, script: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = on.remote.join("hooks/pre-receive");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn what_a_lost_race_brought_back_is_put_in_place_again() {
+    let on = OnBranch::new();
+    let image = on.vendor.image("hello", "1.0");
+    // The branch has other bytes under that name, which no index names.
+    let work = on.vendor.path("work");
+    let (here, to) = (on.vendor.path("."), work.to_str().unwrap());
+    git(&here, &["fetch", "--quiet", "origin", "pages"]);
+    git(
+        &here,
+        &["worktree", "add", "--quiet", "--detach", to, "FETCH_HEAD"],
+    );
+    std::fs::create_dir(work.join("images")).unwrap();
+    std::fs::write(work.join("images/hello_1.0_noarch.raw"), b"old").unwrap();
+    git(&work, &["add", "images"]);
+    git(&work, &["commit", "--quiet", "--message", "old"]);
+    git(&work, &["push", "--quiet", "origin", "HEAD:pages"]);
+    // Somebody is faster, once.
+    hook(
+        &on,
+        "[ -e raced ] && exit 0\n: > raced\n\
+         git() { env -u GIT_QUARANTINE_PATH -u GIT_OBJECT_DIRECTORY -u GIT_ALTERNATE_OBJECT_DIRECTORIES \
+         git -c user.name=x -c user.email=x@y \"$@\"; }\n\
+         git update-ref refs/heads/pages \"$(git commit-tree -p pages -m other 'pages^{tree}')\"",
+    );
+    on.vendor
+        .run(&["add", &image])
+        .ends(0)
+        .says(&["starting over"]);
+    on.vendor.run(&["verify", "--all"]).ends(0);
+    on.every_state_verifies();
+}
+
+#[test]
+fn what_the_vendor_has_git_ignore_is_published() {
+    let on = OnBranch::new();
+    on.vendor
+        .write(".git/info/exclude", b"*.raw\n*.zst\nindex.html\n*.json\n");
+    let image = on.vendor.image("hello", "1.0");
+    on.vendor.run(&["add", &image]).ends(0);
+    on.vendor.run(&["verify", "--all"]).ends(0);
+    on.vendor.run(&["site"]).ends(0);
+    let files = on.files();
+    for file in ["images/hello_1.0_noarch.raw", "index.html"] {
+        assert!(files.iter().any(|name| name == file), "{files:?}");
+    }
+    let is_of_this_machine = |name: &&String| {
+        name.contains(".sysext-publish") || name.contains(".tmp-") || name.contains(".gitignore")
+    };
+    assert_eq!(files.iter().find(is_of_this_machine), None);
+    on.vendor.run(&["site"]).ends(0).prints("nothing to do");
+    on.every_state_verifies();
+}
+
+#[test]
+fn a_killed_run_leaves_a_worktree_until_the_next_one_and_nobody_elses_is_touched() {
+    let mut on = OnBranch::new();
+    let here = on.vendor.path(".");
+    let temp = on.vendor.path("temp");
+    std::fs::create_dir(&temp).unwrap();
+    on.vendor.variable("TMPDIR", temp.to_str().unwrap());
+    let left = || std::fs::read_dir(&temp).unwrap().count();
+    let listed = || git(&here, &["worktree", "list"]).lines().count();
+    // The vendor's own one is on a disk that is not there just now.
+    let (own, away) = (on.vendor.path("own"), on.vendor.path("away"));
+    let to = own.to_str().unwrap();
+    git(&here, &["worktree", "add", "--quiet", "--detach", to]);
+    std::fs::rename(&own, &away).unwrap();
+    hook(
+        &on,
+        ": > reached\nfor _ in $(seq 600); do [ -e go ] && exit 1; sleep 0.1; done; exit 1",
+    );
+    let image = on.vendor.image("hello", "1.0");
+    let mut command = on.vendor.command(&["--quiet", "add", &image]);
+    let mut run = command.stderr(Stdio::null()).spawn().unwrap();
+    while !on.remote.join("reached").exists() {
+        assert!(run.try_wait().unwrap().is_none(), "it has ended");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // One that lives stays.
+    on.vendor.run(&["verify", "--all"]).ends(0);
+    assert_eq!((left(), listed()), (1, 3));
+    run.kill().unwrap();
+    run.wait().unwrap();
+    std::fs::write(on.remote.join("go"), b"").unwrap();
+    std::fs::remove_file(on.remote.join("hooks/pre-receive")).unwrap();
+    assert_eq!((left(), listed()), (1, 3));
+    on.vendor.run(&["add", &image]).ends(0);
+    assert_eq!((left(), listed()), (0, 2));
+    std::fs::rename(&away, &own).unwrap();
+    git(&own, &["status"]);
+}

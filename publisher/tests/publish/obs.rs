@@ -586,3 +586,26 @@ fn an_extension_whose_key_was_revoked_stops_no_other() {
     assert_eq!(obs.vendor.images("hello"), ["hello_1.0_noarch.raw"]);
     assert_eq!(obs.problems().len(), 2);
 }
+
+#[test]
+fn what_was_pruned_is_left_out_by_the_next_call() {
+    let obs = Obs::new();
+    for version in ["1.0", "2.0"] {
+        let spec = ImageSpec::new("hello").version(version).padding(20_000, 7);
+        obs.build_of(&spec, &format!("hello_{version}_noarch.raw"));
+    }
+    obs.hook().ends(0);
+    obs.vendor.run(&["prune", "--keep", "1"]).ends(0);
+    let run = obs.hook().ends(0).says(&["1 image(s) that were pruned"]);
+    assert_eq!(run.json()["changed"], false);
+    assert_eq!(obs.vendor.images("hello"), ["hello_2.0_noarch.raw"]);
+    // A rebuild of it is a conflict, as one of what is published.
+    let spec = ImageSpec::new("hello").version("1.0").padding(20_000, 9);
+    obs.build_of(&spec, "hello_1.0_noarch.raw");
+    obs.hook_with(&["--patience", "0", "--strict"]).ends(1);
+    let problems = obs.problems();
+    assert!(
+        problems[0].1.contains("was published with other bytes"),
+        "{problems:?}"
+    );
+}

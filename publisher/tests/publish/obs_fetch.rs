@@ -2,6 +2,7 @@
 //! real one, with real keys, is in ci/checks/obs.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 
 use serde_json::Value;
 use sysext_formats::digest::Sha256Digest;
@@ -86,7 +87,9 @@ impl Repository {
     }
 
     fn folder(&self) -> Vec<String> {
-        self.vendor.files("fetched").into_keys().collect()
+        let mut files = self.vendor.files("fetched");
+        files.remove(".obs-fetch.lock");
+        files.into_keys().collect()
     }
 
     fn behave(&self, file: &str, behaviour: Behaviour) {
@@ -286,4 +289,43 @@ fn without_gpgv_nothing_is_believed() {
     obs.vendor.variable("PATH", &empty);
     obs.fetch().ends(1).says(&["gpgv can not be started"]);
     assert!(obs.folder().is_empty());
+}
+
+#[test]
+fn what_a_killed_run_was_about_to_fetch_is_removed_by_the_next_one_and_of_one_that_lives_nothing() {
+    let mut obs = Repository::new();
+    obs.image("1.0", 7);
+    obs.behave(
+        "hello_1.0_noarch.raw",
+        Behaviour::Drip {
+            bytes_per_second: 100,
+        },
+    );
+    let url = obs.server.url("repo");
+    let words = ["obs-fetch", "--keyring", "keyring.gpg", &url, "fetched"];
+    let mut command = obs.vendor.command(&words);
+    let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut run = command.spawn().unwrap();
+    let left = || -> usize {
+        let files = std::fs::read_dir(obs.vendor.path("fetched"))
+            .into_iter()
+            .flatten();
+        let names = files.map(|file| file.unwrap().file_name());
+        names
+            .filter(|name| name.to_str().unwrap().starts_with(".obs-fetch-"))
+            .count()
+    };
+    let fragment = obs.vendor.path("fetched/hello_1.0_noarch.raw.json");
+    while !fragment.exists() {
+        assert!(run.try_wait().unwrap().is_none(), "it has ended");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    obs.fetch_with(&["--dry-run"]).ends(0);
+    assert_eq!(left(), 1);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert_eq!(left(), 1);
+    obs.fetch_with(&["--dry-run"]).ends(0);
+    assert_eq!(left(), 0);
+    assert_eq!(obs.folder(), ["hello_1.0_noarch.raw.json"]);
 }

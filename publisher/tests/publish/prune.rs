@@ -465,3 +465,94 @@ fn less_than_one_image_can_not_be_kept() {
         .ends(2)
         .says(&["keep: 1 is the least"]);
 }
+
+#[test]
+fn a_name_that_was_pruned_gets_no_other_bytes_while_hosts_may_ask_for_it() {
+    let vendor = versions(&["3", "4"]);
+    vendor.run(&["prune", "--keep", "1"]).ends(0);
+    let before = vendor.published();
+    let same = vendor.image("hello", "3");
+    let spec = ImageSpec::new("hello").version("3").padding(20_000, 9);
+    let other = vendor.image_of(&spec, "other/hello_3_noarch.raw");
+    for words in [&["add", &other][..], &["--dry-run", "add", &other]] {
+        vendor
+            .run(words)
+            .ends(3)
+            .says(&["hello_3_noarch.raw was published with other", "--revision"]);
+        assert!(before == vendor.published());
+    }
+    vendor
+        .run(&["propose", "-o", "out", "add", &other])
+        .ends(3)
+        .says(&["was published with other bytes"]);
+    vendor.run(&["add", "--revision", &other]).ends(0);
+    assert!(
+        vendor
+            .images("hello")
+            .contains(&"hello_3-1_noarch.raw".to_owned())
+    );
+    assert!(before["images/hello_3_noarch.raw"] == vendor.published()["images/hello_3_noarch.raw"]);
+    vendor.run(&["add", &same]).ends(0);
+    assert!(
+        vendor
+            .images("hello")
+            .contains(&"hello_3_noarch.raw".to_owned())
+    );
+    vendor.run(&["verify", "--all"]).ends(0);
+}
+
+#[test]
+fn a_proposal_from_before_a_prune_gives_no_name_other_bytes() {
+    let vendor = versions(&["4"]);
+    let spec = ImageSpec::new("hello").version("3").padding(20_000, 9);
+    let other = vendor.image_of(&spec, "other/hello_3_noarch.raw");
+    vendor.run(&["propose", "-o", "out", "add", &other]).ends(0);
+    // As if another one of that name had been published, and pruned, without a new index.
+    let image = vendor.read("other/hello_3_noarch.raw");
+    vendor.write("public/images/hello_3_noarch.raw", &image[1..]);
+    let record = json!({"schema": 1, "files": {"images/hello_3_noarch.raw": {"since": "2026-01-01T00:00:00Z"}}});
+    vendor.write(RECORD, record.to_string().as_bytes());
+    vendor
+        .run(&["publish", "out"])
+        .ends(3)
+        .says(&["hello_3_noarch.raw was published with other"]);
+}
+
+#[test]
+fn sync_does_not_put_back_what_was_pruned() {
+    let vendor = Vendor::with_catalog();
+    std::fs::create_dir(vendor.path("built")).unwrap();
+    let image = |version: &str| {
+        let spec = ImageSpec::new("hello").version(version).padding(20_000, 7);
+        vendor.image_of(&spec, &format!("built/hello_{version}_noarch.raw"))
+    };
+    let first = image("1");
+    image("2");
+    vendor.run(&["sync", "built"]).ends(0);
+    vendor.run(&["prune", "--keep", "1"]).ends(0);
+    for state in ["state", "elsewhere"] {
+        // Once with what was learnt about the files, once without.
+        let state = vendor.path(state);
+        let mut command = vendor.command(&["sync", "built"]);
+        let output = command.env("XDG_STATE_HOME", state).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        assert_eq!(
+            said.matches("1 image(s) that were pruned").count(),
+            1,
+            "{said}"
+        );
+        assert_eq!(vendor.images("hello"), ["hello_2_noarch.raw"]);
+    }
+    image("3");
+    vendor.run(&["sync", "built"]).ends(0);
+    assert_eq!(vendor.images("hello").len(), 2);
+    vendor.run(&["add", &first]).ends(0);
+    assert_eq!(vendor.images("hello").len(), 3);
+    // It is named again, whatever the record says.
+    let run = vendor
+        .run(&["sync", "built"])
+        .ends(0)
+        .prints("nothing to do");
+    assert!(!run.err.contains("pruned"), "{}", run.err);
+}
