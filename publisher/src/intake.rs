@@ -5,6 +5,7 @@ mod read_ahead;
 mod vet;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Rollout, SCHEMA, Transport};
@@ -17,8 +18,8 @@ use url::Url;
 
 pub use self::image::facts;
 use self::image::revised;
-use self::vet::judge;
 pub use self::vet::vet;
+use self::vet::{judge, refusal};
 use crate::arrival::{self, Arrival, Identity, Transports};
 use crate::candidate::{self, Candidate, Overrides};
 use crate::config::Config;
@@ -56,6 +57,17 @@ pub struct Request {
     pub zstd_level: Option<i32>,
     /// Whether an index that keys which may not sign it any more have signed is begun again.
     pub anew: bool,
+}
+
+/// Why an image is not for a catalog.
+#[derive(Debug)]
+pub enum Unfit {
+    /// It is no system extension.
+    NoExtension,
+    /// It can not be read, or not everything that has to be is said about it: it may not be all there.
+    Unreadable(Failure),
+    /// It would hurt hosts.
+    Refused(Failure),
 }
 
 /// One run's images.
@@ -189,12 +201,26 @@ impl<'a> Intake<'a> {
         ))
     }
 
-    /// Reads and lints an image, which changes nothing yet.
+    /// Reads and lints an image, which changes nothing and says nothing yet.
     ///
     /// # Errors
     /// When it is no image that may be published.
-    pub fn look(&mut self, path: &Path) -> Result<Candidate, Failure> {
-        self.prepare(path).map(|prepared| prepared.candidate)
+    pub fn look(&mut self, path: &Path) -> Result<(), Unfit> {
+        let Prepared {
+            candidate,
+            findings,
+            ..
+        } = match self.read(path) {
+            Ok(prepared) => prepared,
+            Err(_) if candidate::is_extension(path).is_ok_and(|it| !it) => {
+                return Err(Unfit::NoExtension);
+            }
+            Err(failure) => return Err(Unfit::Unreadable(failure)),
+        };
+        if candidate.facts.extension_releases.is_empty() {
+            return Err(Unfit::NoExtension);
+        }
+        refusal(candidate, findings).map_or(Ok(()), |failure| Err(Unfit::Refused(failure)))
     }
 
     /// The digest of a local file, known or new.
@@ -220,16 +246,20 @@ impl<'a> Intake<'a> {
 
     /// Reads and lints an image, once in a run.
     fn prepare(&mut self, path: &Path) -> Result<Prepared, Failure> {
-        let mut prepared = match self.prepared.remove(path) {
-            Some(prepared) => prepared,
-            None => Prepared::read(path, &self.request)?,
-        };
+        let mut prepared = self.read(path)?.clone();
         if !prepared.told {
             self.tell(path, &prepared)?;
             prepared.told = true;
+            self.prepared.insert(path.to_owned(), prepared.clone());
         }
-        self.prepared.insert(path.to_owned(), prepared.clone());
         Ok(prepared)
+    }
+
+    fn read(&mut self, path: &Path) -> Result<&Prepared, Failure> {
+        Ok(match self.prepared.entry(path.to_owned()) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => free.insert(Prepared::read(path, &self.request)?),
+        })
     }
 
     /// Says what an image is, and what was found; refuses one that would hurt.

@@ -27,23 +27,29 @@ pub(super) fn judge(
     findings: &[Finding],
 ) -> Result<(), Failure> {
     let path = candidate.path.display();
-    let (errors, warnings): (Vec<_>, Vec<_>) = findings
-        .iter()
-        .partition(|finding| finding.severity == Severity::Error);
-    for finding in warnings {
+    for finding in findings.iter().filter(|it| it.severity != Severity::Error) {
         context.ui.warn(format_args!(
             "{path}: {} ({}); {}",
             finding.message, finding.rule, finding.fix
         ));
     }
-    if errors.is_empty() {
-        return Ok(());
+    refusal(candidate, findings).map_or(Ok(()), Err)
+}
+
+/// Why an image is refused, if it is.
+pub(super) fn refusal(candidate: &Candidate, findings: &[Finding]) -> Option<Failure> {
+    if !lint::has_errors(findings) {
+        return None;
     }
     let failure = Failure::new(
         Kind::Failed,
-        format!("{path} would hurt the hosts that install it"),
+        format!(
+            "{} would hurt the hosts that install it",
+            candidate.path.display()
+        ),
     );
-    Err(errors.into_iter().fold(failure, |failure, finding| {
+    let errors = findings.iter().filter(|it| it.severity == Severity::Error);
+    Some(errors.fold(failure, |failure, finding| {
         let cause = format!("{} ({})", finding.message, finding.rule);
         failure.because(cause).hint(finding.fix.clone())
     }))

@@ -114,12 +114,10 @@ fn list(indexes: &BTreeMap<ExtensionName, Targets>) -> Result<Option<String>, Su
     let Some(expires) = expires else {
         return Ok(None);
     };
-    let day: String = expires
-        .to_string()
-        .chars()
-        .take("YYYY-MM-DD".len())
-        .collect();
-    lines.insert(format!("BEST-BEFORE-{day}"), Sha256Digest::of(b""));
+    lines.insert(
+        format!("BEST-BEFORE-{}", expires.day()),
+        Sha256Digest::of(b""),
+    );
     let mut text = String::new();
     for (name, sha256) in lines {
         let _ = writeln!(text, "{sha256}  {name}");
