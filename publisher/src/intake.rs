@@ -1,11 +1,11 @@
 //! Taking image files into a catalog: what `add` and `sync` do alike.
 
 mod image;
+mod prepared;
 mod read_ahead;
 mod vet;
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Rollout, SCHEMA, Transport};
@@ -18,17 +18,17 @@ use url::Url;
 
 pub use self::image::facts;
 use self::image::revised;
+use self::prepared::Prepared;
+pub use self::prepared::Unfit;
 pub use self::vet::vet;
-use self::vet::{judge, refusal};
 use crate::arrival::{self, Arrival, Identity, Transports};
-use crate::candidate::{self, Candidate, Overrides};
+use crate::candidate::{Candidate, Overrides};
 use crate::config::Config;
 use crate::context::Context;
 use crate::draft::{DraftError, Standing};
 use crate::elsewhere::{self, ElsewhereError, Folder, Promised, Rule};
 use crate::failure::{Failure, Kind};
 use crate::known_files::KnownFiles;
-use crate::lint::{self, Finding};
 use crate::location::{Links, Store};
 use crate::reconcile::Attempt;
 use crate::session::Session;
@@ -59,17 +59,6 @@ pub struct Request {
     pub anew: bool,
 }
 
-/// Why an image is not for a catalog.
-#[derive(Debug)]
-pub enum Unfit {
-    /// It is no system extension.
-    NoExtension,
-    /// It can not be read, or not everything that has to be is said about it: it may not be all there.
-    Unreadable(Failure),
-    /// It would hurt hosts.
-    Refused(Failure),
-}
-
 /// One run's images.
 #[derive(Debug)]
 pub struct Intake<'a> {
@@ -79,31 +68,6 @@ pub struct Intake<'a> {
     /// What was read already, in an attempt before.
     prepared: BTreeMap<PathBuf, Prepared>,
     known: KnownFiles,
-}
-
-#[derive(Debug, Clone)]
-struct Prepared {
-    identity: Identity,
-    candidate: Candidate,
-    findings: Vec<Finding>,
-    /// Whether it was said what was found.
-    told: bool,
-}
-
-impl Prepared {
-    /// Reads and lints an image.
-    fn read(path: &Path, request: &Request) -> Result<Self, Failure> {
-        // Its identity comes first: what is read afterwards is held against it.
-        let identity = Identity::at(path)?;
-        let (candidate, mut image) = candidate::read_image(path, &request.overrides)?;
-        let findings = lint::check(&candidate, &mut image, &request.channels);
-        Ok(Self {
-            identity,
-            candidate,
-            findings,
-            told: false,
-        })
-    }
 }
 
 impl<'a> Intake<'a> {
@@ -201,28 +165,6 @@ impl<'a> Intake<'a> {
         ))
     }
 
-    /// Reads and lints an image, which changes nothing and says nothing yet.
-    ///
-    /// # Errors
-    /// When it is no image that may be published.
-    pub fn look(&mut self, path: &Path) -> Result<(), Unfit> {
-        let Prepared {
-            candidate,
-            findings,
-            ..
-        } = match self.read(path) {
-            Ok(prepared) => prepared,
-            Err(_) if candidate::is_extension(path).is_ok_and(|it| !it) => {
-                return Err(Unfit::NoExtension);
-            }
-            Err(failure) => return Err(Unfit::Unreadable(failure)),
-        };
-        if candidate.facts.extension_releases.is_empty() {
-            return Err(Unfit::NoExtension);
-        }
-        refusal(candidate, findings).map_or(Ok(()), |failure| Err(Unfit::Refused(failure)))
-    }
-
     /// The digest of a local file, known or new.
     ///
     /// # Errors
@@ -242,44 +184,6 @@ impl<'a> Intake<'a> {
                 "digests of local files can not be remembered: {error}"
             ));
         }
-    }
-
-    /// Reads and lints an image, once in a run.
-    fn prepare(&mut self, path: &Path) -> Result<Prepared, Failure> {
-        let mut prepared = self.read(path)?.clone();
-        if !prepared.told {
-            self.tell(path, &prepared)?;
-            prepared.told = true;
-            self.prepared.insert(path.to_owned(), prepared.clone());
-        }
-        Ok(prepared)
-    }
-
-    fn read(&mut self, path: &Path) -> Result<&Prepared, Failure> {
-        Ok(match self.prepared.entry(path.to_owned()) {
-            Entry::Occupied(there) => there.into_mut(),
-            Entry::Vacant(free) => free.insert(Prepared::read(path, &self.request)?),
-        })
-    }
-
-    /// Says what an image is, and what was found; refuses one that would hurt.
-    fn tell(&self, path: &Path, prepared: &Prepared) -> Result<(), Failure> {
-        let candidate = &prepared.candidate;
-        judge(self.context, candidate, &prepared.findings)?;
-        let origins: Vec<_> = candidate
-            .provenance
-            .iter()
-            .map(|(what, origin)| format!("{what} from {origin}"))
-            .collect();
-        self.context.ui.say(format_args!(
-            "{}: {} {} {} ({})",
-            path.display(),
-            candidate.extension,
-            candidate.version,
-            candidate.architecture,
-            origins.join("; ")
-        ));
-        Ok(())
     }
 
     fn load(&self, name: &ExtensionName, attempt: &mut Attempt<'_, '_>) -> Result<(), Failure> {
