@@ -173,7 +173,7 @@ def many(driver, url):
     check("1.23" in text and "1.4" in text, f"newer ones are not there:\n{text}")
     driver.get(f"{url}#hostile")
     text = driver.find_element(By.ID, "hostile").text
-    for word in ["<script>window.evil = 1</script>", 'onerror="window.evil = 2"', "<script>window.evil=3</script>"]:
+    for word in ["<script>window.evil = 1</script>", 'onerror="window.evil = 2"']:
         check(word in text, f"{word} is not shown as text:\n{text}")
     same(driver.execute_script("return window.evil"), None, "what a stranger's script did")
 

@@ -17,6 +17,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/e2e.sh"
 source "$CI_DIR/lib/release.sh"
 # shellcheck source=ci/lib/program.sh
 source "$CI_DIR/lib/program.sh"
+# shellcheck source=ci/lib/pages.sh
+source "$CI_DIR/lib/pages.sh"
 # shellcheck source=ci/lib/vendor.sh
 source "$CI_DIR/lib/vendor.sh"
 
@@ -103,22 +105,11 @@ later() {
 
 PROCEDURES=${PROCEDURES:-publisher/RECOVERY.md}
 
-# The commands that the page prints below a heading.
-commands_of() {
-    awk -v heading="## $1" '
-        $0 == heading { found = 1; next }
-        found && /^## / { exit }
-        found && /^```sh$/ { inside = 1; next }
-        found && inside && /^```$/ { exit }
-        found && inside
-    ' "$REPO/$PROCEDURES"
-}
-
 # procedure HEADING [VARIABLE=VALUE…]: runs them in the vendor's folder, one after the other, until one fails.
 procedure() {
     local heading=$1 commands
     shift
-    commands=$(commands_of "$heading")
+    commands=$(commands_below "$REPO/$PROCEDURES" "$heading")
     [[ -n $commands ]] || fail "$PROCEDURES has no procedure \"$heading\""
     say "procedure: $heading"
     (cd "$WORK/acme" && env "$@" bash -euxc "$commands") || fail "the procedure \"$heading\" ended with $?"

@@ -49,6 +49,16 @@ pages() {
     git -C "$REMOTE" archive "$PAGES_BRANCH" | tar --extract --directory "$WORK/pages"
 }
 
+# page_shows FILE [GONE]: the page that Pages have is the one that `site` would make now. It shows an image, and not the
+# other.
+page_shows() {
+    local page=$WORK/pages/index.html
+    [[ -s $page ]] || fail "there is no page for people"
+    grep -Fq -- "$1" "$page" || fail "the page does not show $1"
+    [[ -z ${2-} ]] || ! grep -Fq -- "$2" "$page" || fail "the page still shows $2"
+    (cd "$CLONE" && sysext-publish site --dry-run) | grep -q 'nothing to do' || fail "the page is one of an earlier state"
+}
+
 # published: the version of the published timestamp.
 published() {
     git -C "$REMOTE" show "$PAGES_BRANCH:metadata/timestamp.json" |

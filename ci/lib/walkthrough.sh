@@ -14,6 +14,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/e2e.sh"
 source "$CI_DIR/lib/release.sh"
 # shellcheck source=ci/lib/program.sh
 source "$CI_DIR/lib/program.sh"
+# shellcheck source=ci/lib/pages.sh
+source "$CI_DIR/lib/pages.sh"
 # shellcheck source=ci/lib/vendor.sh
 source "$CI_DIR/lib/vendor.sh"
 
@@ -33,22 +35,11 @@ export SYSEXT_PUBLISH_PASSPHRASE=walk XDG_STATE_HOME=$WORK/state
 WALK='' WALK_FOLDER='' WALK_REPLACE=()
 walk() { WALK=$1 WALK_FOLDER=$2 WALK_REPLACE=("${@:3}"); }
 
-# The commands below a heading of the walk-through.
-blocks() {
-    awk -v walk="## $WALK" -v heading="### $1" '
-        /^## / { here = $0 == walk; found = 0 }
-        /^### / { found = $0 == heading }
-        here && found && /^```sh$/ { inside = 1; next }
-        inside && /^```$/ { inside = 0 }
-        inside
-    ' "$REPO/publisher/WALKTHROUGHS.md"
-}
-
 # follow HEADING [VARIABLE=VALUE…]: runs them in the folder, one after the other, until one fails.
 follow() {
     local heading=$1 commands pair
     shift
-    commands=$(blocks "$heading")
+    commands=$(commands_below "$REPO/publisher/WALKTHROUGHS.md" "$WALK" "$heading")
     [[ -n $commands ]] || fail "publisher/WALKTHROUGHS.md has nothing to run below \"$WALK\", \"$heading\""
     for pair in "${WALK_REPLACE[@]}"; do
         grep -Fq -- "${pair%%=*}" "$REPO/publisher/WALKTHROUGHS.md" || fail "${pair%%=*} is not in the text"

@@ -53,6 +53,7 @@ expect "$(printf 'hello_1.0_%s.raw\n' arm64 x86-64 | sed 'p; s/$/.zst/' | sort)"
 grep -q 'pages/builds' "$WORLD/calls" || fail "nobody asked for a build of Pages"
 grep -q '### sysext-publish: publish' "$WORLD/summary.md" || fail "there is no summary"
 (cd "$CLONE" && sysext-publish verify --all)
+page_shows hello_1.0_x86-64.raw
 no_secret_in "$WORK/log" "$WORLD/calls" "$WORLD/summary.md" "$WORLD/web"
 
 follow "Users" "FINGERPRINT=$FINGERPRINT"
@@ -80,6 +81,7 @@ workflow publish refs/tags/v1.1
 [[ -e $WORLD/hook-done ]] || fail "nobody was faster"
 grep -q 'propose it again' "$WORK/log" || fail "the proposal was not overtaken"
 pages
+page_shows hello_1.1_x86-64.raw
 sysext-fetch update
 expect 1.1 runs hello
 tag v1.2+k1
@@ -110,6 +112,8 @@ say "every day"
 workflow renew refs/heads/main
 expect "$((before + 1))" published
 expect 0 open_issues
+pages
+page_shows hello_1.2.k1_x86-64.raw
 grep -q 'workflows/renew-release.yml/enable' "$WORLD/calls" || fail "the schedules fall asleep"
 say "what the online key can not renew is said once"
 workflow renew refs/heads/main 150
@@ -117,7 +121,12 @@ expect 1 open_issues
 grep -q 'expired or expiring within 45d: hello' "$WORLD/issues/1" || fail "the issue does not say of what"
 workflow renew refs/heads/main 151
 expect 1 open_issues
+sed -i 's/^keep = .*/keep = 1/' "$CLONE/sysext-publish.toml"
+git -C "$CLONE" commit --quiet --all --message "Keep one"
+git -C "$CLONE" push --quiet origin HEAD
 workflow renew-release refs/heads/main 151
+pages
+page_shows hello_1.2.k1_x86-64.raw hello_1.0_x86-64.raw
 rm "$WORLD/issues/1"
 workflow renew refs/heads/main 152
 expect 0 open_issues

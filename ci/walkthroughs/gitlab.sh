@@ -54,6 +54,7 @@ fingerprint=$(sha256sum <"$CLONE/root.json" | cut -d ' ' -f 1)
 sysext-fetch catalog add "$PAGES_URL#sha256=$fingerprint"
 sysext-fetch install hello
 expect 1.0 runs hello
+page_shows hello_1.0_x86-64.raw
 
 say "the same again is nothing to do"
 before=$(published)
@@ -74,11 +75,16 @@ say "schedules"
 scheduled=(CI_PIPELINE_SOURCE=schedule)
 pipeline main 0 "${scheduled[@]}" RENEW=daily
 expect "$((before + 1))" published
+page_shows hello_1.1.k1_x86-64.raw
 expect_code 1 pipeline main 150 "${scheduled[@]}" RENEW=daily
 grep -q 'expired or expiring within 45d: hello' "$WORK/log" || fail "the job does not say of what"
 expect "$(published)" bash -c "python3 -c 'import json, sys; print(json.load(sys.stdin)[\"signed\"][\"version\"])' \
     <'$WORK/pages/metadata/timestamp.json'"
+sed -i 's/^keep = .*/keep = 1/' "$CLONE/sysext-publish.toml"
+git -C "$CLONE" commit --quiet --all --message "Keep one"
+git -C "$CLONE" push --quiet origin HEAD
 pipeline main 151 "${scheduled[@]}" RENEW=release
+page_shows hello_1.1.k1_x86-64.raw hello_1.0_x86-64.raw
 pipeline main 152 "${scheduled[@]}" RENEW=daily
 no_secret_in "$WORK/log" "$WORLD/web" "$WORK/http.log"
 say "the template does what it says"

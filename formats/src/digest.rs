@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256, Sha512};
+
+/// Bytes that are read at once.
+const PIECE: usize = 1 << 18;
 
 /// The SHA-256 digest of some bytes; written as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +26,24 @@ impl Sha256Digest {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of all that a reader has.
+    ///
+    /// # Errors
+    /// When the reader fails.
+    pub fn of_reader(mut reader: impl Read) -> io::Result<Self> {
+        let mut hasher = Sha256Hasher::default();
+        let mut buffer = vec![0; PIECE];
+        loop {
+            let count = match reader.read(&mut buffer) {
+                Ok(0) => return Ok(hasher.finish()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            hasher.update(buffer.get(..count).unwrap_or_default());
+        }
     }
 
     /// The 32 bytes of the digest.
@@ -214,6 +236,12 @@ mod tests {
         }
         assert_eq!(hasher.finish(), Sha256Digest::of(b"piece by piece"));
         assert_eq!(Sha256Hasher::default().finish(), Sha256Digest::of(b""));
+        let long = vec![7; PIECE + 1];
+        let reader = io::Read::chain(&long[..3], &long[3..]);
+        assert_eq!(
+            Sha256Digest::of_reader(reader).unwrap(),
+            Sha256Digest::of(&long)
+        );
     }
 
     #[test]

@@ -80,6 +80,37 @@ impl Fields {
     }
 }
 
+/// The only operating system that an image is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BoundTo<'a> {
+    /// Its `ID`.
+    pub id: &'a str,
+    /// `VERSION_ID`, where one is asked for.
+    pub version: Option<&'a str>,
+    /// `SYSEXT_LEVEL`, where one is asked for.
+    pub level: Option<&'a str>,
+}
+
+impl<'a> BoundTo<'a> {
+    /// Which of its releases, in one word.
+    #[must_use]
+    pub fn release(&self) -> Option<&'a str> {
+        self.version.or(self.level)
+    }
+}
+
+impl Fields {
+    /// The operating system that an extension-release binds its image to; `None` where that is none in particular.
+    #[must_use]
+    pub fn bound_to(&self) -> Option<BoundTo<'_>> {
+        Some(BoundTo {
+            id: self.get("ID").filter(|id| *id != "_any")?,
+            version: self.get("VERSION_ID"),
+            level: self.get("SYSEXT_LEVEL"),
+        })
+    }
+}
+
 impl FromIterator<(String, String)> for Fields {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(fields: I) -> Self {
         Self(fields.into_iter().collect())

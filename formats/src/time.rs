@@ -29,6 +29,12 @@ impl UtcTime {
         self.0.as_second()
     }
 
+    /// The day, UTC: `2027-05-22`.
+    #[must_use]
+    pub fn day(self) -> String {
+        self.0.strftime("%Y-%m-%d").to_string()
+    }
+
     /// This time and `duration` more, rounded down to the second; the last possible time where that overflows.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
@@ -95,7 +101,9 @@ mod tests {
             "1970-01-01T00:00:01Z",
             "9999-12-30T21:59:59Z",
         ] {
-            assert_eq!(text.parse::<UtcTime>().unwrap().to_string(), text);
+            let time: UtcTime = text.parse().unwrap();
+            assert_eq!(time.to_string(), text);
+            assert_eq!(time.day(), text.split('T').next().unwrap());
         }
     }
 

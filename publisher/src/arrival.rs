@@ -20,7 +20,7 @@ use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
 use sysext_formats::limits::MAX_IMAGE;
 use sysext_formats::name::{FileName, NameError};
 
-use self::pass::{Hashed, Hashing, copy, pass};
+use self::pass::{Hashed, HashingWriter, copy, pass};
 use crate::config::{Config, TransportChoice};
 use crate::elsewhere::{Found, Promised};
 use crate::location::{Incoming, LocationError, Place, Store};
@@ -322,7 +322,7 @@ pub fn bring_promised<E: From<ArrivalError>>(
             source,
         };
         let path = folder.join(name.as_str());
-        let mut incoming = Hashing::new(store.incoming(&Place::Image(name.clone()))?);
+        let mut incoming = HashingWriter::new(store.incoming(&Place::Image(name.clone()))?);
         copy(&path, Identity::at(&path)?, ui, |piece| {
             incoming.write_all(piece).map_err(failed)
         })?;

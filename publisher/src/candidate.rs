@@ -32,6 +32,16 @@ pub(crate) use self::sources::programs;
 /// Bytes of the largest program that is read to learn the architecture of an image that does not say it.
 const MAX_PROGRAM: u64 = 64 << 20;
 
+/// How images are called.
+pub const SUFFIXES: [&str; 4] = ["raw", "squashfs", "erofs", "img"];
+
+/// Whether a file is called as images are.
+#[must_use]
+pub fn is_image_name(name: &str) -> bool {
+    let suffix = Path::new(name).extension().and_then(|it| it.to_str());
+    suffix.is_some_and(|suffix| SUFFIXES.contains(&suffix))
+}
+
 /// An image file that could be published.
 #[derive(Debug, Clone)]
 pub struct Candidate {
@@ -98,19 +108,10 @@ pub struct Overrides {
     pub architecture: Option<Architecture>,
 }
 
-/// Reads an image file and what lies beside it.
+/// Reads an image file and what lies beside it; the image itself is for a closer look at the same file.
 ///
 /// # Errors
 /// When it is no image, or it is not clear which one.
-pub fn read(path: &Path, overrides: &Overrides) -> Result<Candidate, CandidateError> {
-    let file = open(path)?;
-    Ok(examine(path, file, beside::read(path)?, overrides)?.0)
-}
-
-/// As [`read`], and the image itself, for a closer look at the same file.
-///
-/// # Errors
-/// As [`read`].
 pub fn read_image(
     path: &Path,
     overrides: &Overrides,
@@ -122,7 +123,7 @@ pub fn read_image(
 /// As [`read_image`], as if no fragment of ours lay beside it.
 ///
 /// # Errors
-/// As [`read`].
+/// As [`read_image`].
 pub fn read_undescribed(
     path: &Path,
     overrides: &Overrides,
@@ -171,7 +172,7 @@ pub fn is_extension(path: &Path) -> Result<bool, CandidateError> {
 /// As [`read_image`], of an open file that will get the name `path`: what lies beside that name is not its own.
 ///
 /// # Errors
-/// As [`read`].
+/// As [`read_image`].
 pub fn read_open(
     path: &Path,
     file: File,
@@ -269,9 +270,7 @@ fn release_of(
 /// The operating system that an extension-release binds its image to, as it stands in file names.
 #[must_use]
 pub fn variant(release: &Fields) -> Option<String> {
-    let id = release.get("ID").filter(|id| *id != "_any")?;
-    let version = release
-        .get("VERSION_ID")
-        .or_else(|| release.get("SYSEXT_LEVEL"));
-    Some(version.map_or_else(|| id.to_owned(), |version| format!("{id}-{version}")))
+    let os = release.bound_to()?;
+    let release = os.release().map(|release| format!("-{release}"));
+    Some(os.id.to_owned() + &release.unwrap_or_default())
 }

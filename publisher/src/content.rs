@@ -69,7 +69,7 @@ pub fn check_zstd(
         file: file.clone(),
         source,
     };
-    let mut packed = Hashing::new(reader.take(transport.length.saturating_add(1)));
+    let mut packed = HashingReader::new(reader.take(transport.length.saturating_add(1)));
     {
         let mut decoder = zstd::stream::read::Decoder::new(&mut packed)
             .map_err(broken)?
@@ -95,7 +95,7 @@ pub fn compare(
     length: u64,
     sha256: Sha256Digest,
 ) -> Result<(), ContentError> {
-    let mut hashing = Hashing::new(reader.take(length.saturating_add(1)));
+    let mut hashing = HashingReader::new(reader.take(length.saturating_add(1)));
     io::copy(&mut hashing, &mut io::sink()).map_err(|source| ContentError::Read {
         file: file.clone(),
         source,
@@ -103,19 +103,26 @@ pub fn compare(
     hashing.check(file, length, sha256)
 }
 
-struct Hashing<R> {
+/// A reader that hashes and counts what is read from it.
+#[derive(Debug)]
+pub(crate) struct HashingReader<R> {
     inner: R,
     hasher: Sha256Hasher,
     length: u64,
 }
 
-impl<R: Read> Hashing<R> {
-    fn new(inner: R) -> Self {
+impl<R: Read> HashingReader<R> {
+    pub(crate) fn new(inner: R) -> Self {
         Self {
             inner,
             hasher: Sha256Hasher::default(),
             length: 0,
         }
+    }
+
+    /// The digest of what was read.
+    pub(crate) fn finish(self) -> Sha256Digest {
+        self.hasher.finish()
     }
 
     fn check(self, file: &FileName, length: u64, sha256: Sha256Digest) -> Result<(), ContentError> {
@@ -139,7 +146,7 @@ impl<R: Read> Hashing<R> {
     }
 }
 
-impl<R: Read> Read for Hashing<R> {
+impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.hasher.update(buffer.get(..count).unwrap_or_default());

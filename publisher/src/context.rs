@@ -115,9 +115,6 @@ impl Context {
     /// The directory of the configuration: what it names is relative to it.
     #[must_use]
     pub fn directory(&self) -> PathBuf {
-        match self.globals.config.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        }
+        sysext_durable::directory_of(&self.globals.config).to_owned()
     }
 }

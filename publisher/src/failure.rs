@@ -7,6 +7,7 @@
 //! hint: the next step
 //! ```
 
+mod candidate;
 mod obs;
 mod signing;
 
@@ -15,12 +16,12 @@ use std::io;
 use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
+use sysext_formats::name::ExtensionName;
 use sysext_formats::plain::{indented, one_line};
 use sysext_formats::trust::TrustError;
 use sysext_formats::workflow::RefreshError;
 
 use crate::arrival::ArrivalError;
-use crate::candidate::CandidateError;
 use crate::config::ConfigError;
 use crate::draft::DraftError;
 use crate::elsewhere::ElsewhereError;
@@ -234,9 +235,11 @@ impl From<LocationError> for Failure {
 
 impl From<PublishedError> for Failure {
     fn from(error: PublishedError) -> Self {
-        let PublishedError::Refresh { source, .. } = &error else {
-            return Self::of(Kind::Usage, &error)
-                .hint("`sysext-publish extension add NAME` adds one");
+        let source = match &error {
+            PublishedError::Refresh { source, .. } => source,
+            PublishedError::NoSuchExtension { name, .. } => {
+                return Self::of(Kind::Usage, &error).hint(way_to(name));
+            }
         };
         let kind = match source {
             RefreshError::Remote { .. } => Kind::Host,
@@ -255,6 +258,11 @@ impl From<PublishedError> for Failure {
             _ => failure,
         }
     }
+}
+
+/// How an extension comes into the catalog.
+fn way_to(name: &ExtensionName) -> String {
+    format!("`sysext-publish extension add {name}` adds it")
 }
 
 impl From<SumsError> for Failure {
@@ -297,7 +305,7 @@ impl From<DraftError> for Failure {
             DraftError::NoSuchKey { .. } => {
                 failure.hint("`sysext-publish key list` shows which keys sign what")
             }
-            DraftError::UnknownExtension(name) => failure.hint(format!("`sysext-publish extension add {name}` adds it")),
+            DraftError::UnknownExtension(name) => failure.hint(way_to(&name)),
             DraftError::OtherBytes { .. } | DraftError::OtherLength { .. } | DraftError::Left { .. } => failure
                 .hint("what is published never changes: give the image a new version, or let --revision append -1 to it"),
             DraftError::OtherVersion { .. } | DraftError::SameOrder { .. } => {
@@ -384,17 +392,6 @@ impl From<UploadError> for Failure {
         match error {
             UploadError::Location(error) => error.into(),
             error => Self::of(Kind::Host, &error).hint("try again"),
-        }
-    }
-}
-
-impl From<CandidateError> for Failure {
-    fn from(error: CandidateError) -> Self {
-        let failure = Self::of_file(Kind::Failed, &error);
-        match error {
-            CandidateError::Disagree { .. } => failure
-                .hint("correct or remove what contradicts the image; `sysext-publish describe` makes its IMAGE.json anew"),
-            _ => failure,
         }
     }
 }

@@ -37,12 +37,22 @@ const MEMBERS: [&str; 10] = [
     "provenance",
 ];
 
-/// Why a fragment was not written.
+/// A fragment of a later version of this program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("its schema is {0}; this version knows {SCHEMA}")]
+pub struct UnknownSchema(Value);
+
+/// Why a fragment was not read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FragmentError {
-    /// The path of the image has no name that could be used.
-    #[error("{} has no file name that a fragment could be called after", .0.display())]
-    Name(PathBuf),
+    /// A fragment that can not be understood.
+    #[error("{} is a fragment that can not be used", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: UnknownSchema,
+    },
     /// A file of that name is there, and says something else.
     #[error("{} is there and is no fragment: {found}", path.display())]
     SomebodyElses {
@@ -141,9 +151,8 @@ impl Fragment {
         companion: Companion,
         dry_run: bool,
     ) -> Result<Written, FragmentError> {
-        let (beside, name) = place(image)?;
-        let directory = Dir::open(directory.unwrap_or(&beside))?;
-        let path = directory.path_of(&name)?;
+        let path = path_for(image, directory);
+        let (directory, name) = Dir::of_file(&path)?;
         let there = directory.read(&name, MAX_BYTES)?;
         let mut whole = match &there {
             Some(bytes) => foreign_members(&path, bytes)?,
@@ -156,7 +165,7 @@ impl Fragment {
         if companion == Companion::Sha256 {
             let line = sum(Sha256Digest::of(text.as_bytes()), &name);
             let companion = format!("{name}.sha256");
-            sha256_path = Some(directory.path_of(&companion)?);
+            sha256_path = Some(with_suffix(&path, "sha256"));
             if directory.read(&companion, MAX_BYTES)?.as_deref() != Some(line.as_bytes()) {
                 new.push((companion, line));
             }
@@ -184,23 +193,44 @@ impl Fragment {
     /// # Errors
     /// When what is there can not be read.
     pub fn beside(image: &Path) -> Result<Option<Self>, FragmentError> {
-        let (directory, name) = place(image)?;
-        let Some(directory) = Dir::open_existing(&directory)? else {
+        let path = path_for(image, None);
+        let Some((directory, name)) = Dir::of_existing_file(&path)? else {
             return Ok(None);
         };
-        let bytes = directory.read(&name, MAX_BYTES)?;
-        Ok(bytes.and_then(|bytes| Self::parse(&bytes)))
+        let Some(bytes) = directory.read(&name, MAX_BYTES)? else {
+            return Ok(None);
+        };
+        Self::parse(&bytes).map_err(|source| FragmentError::Schema { path, source })
     }
 
     /// The fragment that these bytes are; `None` where they are something else.
-    #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
-        match serde_json::from_slice(bytes).ok()? {
-            Value::Object(members) if members.get("schema") == Some(&SCHEMA.into()) => {
-                Some(Self(members))
-            }
-            _ => None,
+    ///
+    /// # Errors
+    /// When they are a fragment of another version.
+    pub fn parse(bytes: &[u8]) -> Result<Option<Self>, UnknownSchema> {
+        // Not the strict parser of signed data: other people's files may hold floats.
+        serde_json::from_slice(bytes).map_or(Ok(None), Self::of)
+    }
+
+    /// The fragment that this value is; `None` where it is something else. The schemas of other people's files are texts.
+    ///
+    /// # Errors
+    /// When it is a fragment of another version.
+    pub fn of(value: Value) -> Result<Option<Self>, UnknownSchema> {
+        let Value::Object(members) = value else {
+            return Ok(None);
+        };
+        match members.get("schema") {
+            Some(schema) if schema.as_u64() == Some(SCHEMA) => Ok(Some(Self(members))),
+            Some(schema) if schema.is_number() => Err(UnknownSchema(schema.clone())),
+            _ => Ok(None),
         }
+    }
+
+    /// What it says there, where that is a text.
+    #[must_use]
+    pub fn text(&self, member: &str) -> Option<&str> {
+        self.0.get(member)?.as_str()
     }
 
     /// The length of the image that it was made for, in bytes.
@@ -221,17 +251,22 @@ fn sum(sha256: Sha256Digest, name: &str) -> String {
     format!("{sha256}  {name}\n")
 }
 
-/// The directory of an image, and the name of its fragment.
-fn place(image: &Path) -> Result<(PathBuf, String), FragmentError> {
-    let name = image
-        .file_name()
-        .and_then(|name| name.to_str())
-        .ok_or_else(|| FragmentError::Name(image.to_owned()))?;
-    let parent = image
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new(".")).to_owned();
-    Ok((parent, format!("{name}.json")))
+/// The fragment of an image: in `directory`, or else beside the image.
+#[must_use]
+pub fn path_for(image: &Path, directory: Option<&Path>) -> PathBuf {
+    let beside = with_suffix(image, "json");
+    match (directory, beside.file_name()) {
+        (Some(directory), Some(name)) => directory.join(name),
+        _ => beside,
+    }
+}
+
+/// What is called as a file is, with something behind it.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// What in a file is not ours and stays: mkosi's manifest.
@@ -241,12 +276,16 @@ fn foreign_members(path: &Path, bytes: &[u8]) -> Result<Map<String, Value>, Frag
         found: found.to_owned(),
     };
     let value: Value = serde_json::from_slice(bytes).map_err(|_| refused("it is not JSON"))?;
-    let Value::Object(mut members) = value else {
+    let Value::Object(mut members) = value.clone() else {
         return Err(refused("it is not a JSON object"));
     };
-    if !(members.contains_key("schema") || members.contains_key("manifest_version")) {
+    let is_ours = Fragment::of(value).map_err(|source| FragmentError::Schema {
+        path: path.to_owned(),
+        source,
+    })?;
+    if is_ours.is_none() && !members.contains_key("manifest_version") {
         return Err(refused(
-            "it has neither \"schema\" nor mkosi's \"manifest_version\"",
+            "it has neither a \"schema\" of ours nor mkosi's \"manifest_version\"",
         ));
     }
     members.retain(|member, _| !MEMBERS.contains(&member.as_str()));

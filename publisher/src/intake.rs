@@ -2,6 +2,7 @@
 
 mod gone;
 mod image;
+mod prepared;
 mod read_ahead;
 mod there;
 mod vet;
@@ -20,17 +21,17 @@ use url::Url;
 
 pub use self::image::facts;
 use self::image::revised;
-use self::vet::judge;
+use self::prepared::Prepared;
+pub use self::prepared::Unfit;
 pub use self::vet::vet;
 use crate::arrival::{self, Arrival, Identity, Transports};
-use crate::candidate::{self, Candidate, Overrides};
+use crate::candidate::{Candidate, Overrides};
 use crate::config::Config;
 use crate::context::Context;
 use crate::draft::{DraftError, Standing};
 use crate::elsewhere::{self, ElsewhereError, Folder, Promised, Rule};
 use crate::failure::{Failure, Kind};
 use crate::known_files::KnownFiles;
-use crate::lint::{self, Finding};
 use crate::location::{Links, Store};
 use crate::reconcile::Attempt;
 use crate::session::Session;
@@ -79,31 +80,6 @@ pub struct Intake<'a> {
     known: KnownFiles,
     /// What was left out, because it was pruned.
     pruned: BTreeSet<PathBuf>,
-}
-
-#[derive(Debug, Clone)]
-struct Prepared {
-    identity: Identity,
-    candidate: Candidate,
-    findings: Vec<Finding>,
-    /// Whether it was said what was found.
-    told: bool,
-}
-
-impl Prepared {
-    /// Reads and lints an image.
-    fn read(path: &Path, request: &Request) -> Result<Self, Failure> {
-        // Its identity comes first: what is read afterwards is held against it.
-        let identity = Identity::at(path)?;
-        let (candidate, mut image) = candidate::read_image(path, &request.overrides)?;
-        let findings = lint::check(&candidate, &mut image, &request.channels);
-        Ok(Self {
-            identity,
-            candidate,
-            findings,
-            told: false,
-        })
-    }
 }
 
 impl<'a> Intake<'a> {
@@ -185,14 +161,6 @@ impl<'a> Intake<'a> {
         ))
     }
 
-    /// Reads and lints an image, which changes nothing yet.
-    ///
-    /// # Errors
-    /// When it is no image that may be published.
-    pub fn look(&mut self, path: &Path) -> Result<Candidate, Failure> {
-        self.prepare(path).map(|prepared| prepared.candidate)
-    }
-
     /// The digest of a local file, known or new.
     ///
     /// # Errors
@@ -212,41 +180,6 @@ impl<'a> Intake<'a> {
                 "digests of local files can not be remembered: {error}"
             ));
         }
-    }
-
-    /// Reads and lints an image, once in a run.
-    fn prepare(&mut self, path: &Path) -> Result<Prepared, Failure> {
-        let mut prepared = match self.prepared.remove(path) {
-            Some(prepared) => prepared,
-            None => Prepared::read(path, &self.request)?,
-        };
-        if !prepared.told {
-            self.tell(path, &prepared)?;
-            prepared.told = true;
-        }
-        self.prepared.insert(path.to_owned(), prepared.clone());
-        Ok(prepared)
-    }
-
-    /// Says what an image is, and what was found; refuses one that would hurt.
-    fn tell(&self, path: &Path, prepared: &Prepared) -> Result<(), Failure> {
-        let candidate = &prepared.candidate;
-        judge(self.context, candidate, &prepared.findings)?;
-        let origins: Vec<_> = candidate
-            .provenance
-            .iter()
-            .map(|(what, origin)| format!("{what} from {origin}"))
-            .collect();
-        let line = format!(
-            "{}: {} {} {} ({})",
-            path.display(),
-            candidate.extension,
-            candidate.version,
-            candidate.architecture,
-            origins.join("; ")
-        );
-        self.context.ui.say(one_line(&line));
-        Ok(())
     }
 
     fn load(&self, name: &ExtensionName, attempt: &mut Attempt<'_, '_>) -> Result<(), Failure> {

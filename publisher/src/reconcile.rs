@@ -32,7 +32,7 @@ use crate::sysupdate::sums;
 use crate::upload::{self, UploadError, Uploaded};
 
 /// How often a run starts over when somebody else was faster.
-const ATTEMPTS: u32 = 5;
+pub(crate) const ATTEMPTS: u32 = 5;
 
 /// What a run did.
 #[derive(Debug, Serialize)]
@@ -359,7 +359,7 @@ pub(crate) fn remember(mut memory: Memory, uploaded: &Uploaded, context: &Contex
 }
 
 /// A while that differs from run to run, so that two that met do not meet again.
-fn jitter(attempt: u32) -> Duration {
+pub(crate) fn jitter(attempt: u32) -> Duration {
     let mut random = [0; 2];
     // Without random bytes the pauses are the same, and the lock still decides.
     let _ = getrandom::fill(&mut random);

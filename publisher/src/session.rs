@@ -11,7 +11,7 @@ use sysext_formats::verify::verify_first_root;
 use sysext_formats::workflow::CachedFile;
 
 use crate::config::edit::{self, Edit};
-use crate::config::{Config, ConfigError, ROOT_FILE, directory_of};
+use crate::config::{Config, ConfigError, ROOT_FILE};
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::location::{self, Location, Store};
@@ -48,7 +48,7 @@ impl Session {
         let path = &context.globals.config;
         let config = Config::read_with(path, |text| edit::apply(text, &edits))?;
         let root = path.with_file_name(ROOT_FILE);
-        let pinned_root = match directory_of(&root)? {
+        let pinned_root = match Dir::of_existing_file(&root).map_err(ConfigError::from)? {
             Some((dir, name)) => dir.read(&name, Limits::default().root)?,
             None => None,
         };

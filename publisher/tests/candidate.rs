@@ -29,7 +29,8 @@ impl Folder {
     }
 
     fn read(&self, name: &str) -> Result<Candidate, CandidateError> {
-        candidate::read(&self.0.path().join(name), &Overrides::default())
+        let read = candidate::read_image(&self.0.path().join(name), &Overrides::default());
+        read.map(|(candidate, _)| candidate)
     }
 }
 
@@ -122,7 +123,7 @@ fn what_was_typed_counts_more_than_files_beside_and_those_more_than_names() {
         version: "9".parse().ok(),
         ..Overrides::default()
     };
-    let candidate = candidate::read(&path, &typed).unwrap();
+    let (candidate, _) = candidate::read_image(&path, &typed).unwrap();
     assert_eq!(
         (candidate.version.as_str(), origin(&candidate, "version")),
         ("9", "--version")
@@ -156,7 +157,8 @@ fn an_image_is_believed_before_what_is_said_about_it() {
         ..Overrides::default()
     };
     let path = folder.write("other.raw", &image);
-    let error = candidate::read(&path, &typed).unwrap_err().to_string();
+    let error = candidate::read_image(&path, &typed).unwrap_err();
+    let error = error.to_string();
     assert!(
         error.ends_with("is riscv64 by --arch, and arm64 by the image"),
         "{error}"
@@ -230,15 +232,15 @@ fn what_is_not_clear_is_an_error_that_says_what_is_missing() {
         let error = folder.read("k3s_1_noarch.raw").unwrap_err().to_string();
         assert!(error.contains(wanted), "{error}");
     }
-    // A list of materials is not about this.
-    folder.write(
-        "k3s_1_noarch.raw.json",
+    // A list of materials is not about this, and the schemas of others are texts.
+    for json in [
         r#"{"bomFormat":"x","version":1.5}"#,
-    );
-    assert_eq!(
-        folder.read("k3s_1_noarch.raw").unwrap().version.as_str(),
-        "1"
-    );
+        r#"{"schema":"https://example.org/2","version":"1.5"}"#,
+    ] {
+        folder.write("k3s_1_noarch.raw.json", json);
+        let candidate = folder.read("k3s_1_noarch.raw").unwrap();
+        assert_eq!(candidate.version.as_str(), "1");
+    }
     assert!(matches!(
         folder.read("absent.raw"),
         Err(CandidateError::Open { .. })

@@ -47,6 +47,24 @@ impl Dir {
         }
     }
 
+    /// Opens the directory of a file that need not be there; the other part of the answer is the file's name.
+    ///
+    /// # Errors
+    /// When the path has no name that can be used, or the directory can not be opened.
+    pub fn of_file(path: &Path) -> Result<(Self, String)> {
+        let name = name_of(path)?;
+        Ok((Self::open(directory_of(path))?, name))
+    }
+
+    /// As [`of_file`](Self::of_file); `None` where there is no such directory.
+    ///
+    /// # Errors
+    /// As [`of_file`](Self::of_file).
+    pub fn of_existing_file(path: &Path) -> Result<Option<(Self, String)>> {
+        let name = name_of(path)?;
+        Ok(Self::open_existing(directory_of(path))?.map(|dir| (dir, name)))
+    }
+
     /// Opens a directory and creates what is missing of its path, durably, with permissions `mode` (exactly: the
     /// umask does not count).
     ///
@@ -60,13 +78,8 @@ impl Dir {
             path.parent(),
             path.file_name().and_then(|name| name.to_str()),
         ) {
-            (Some(parent), Some(name)) => {
-                let parent = if parent.as_os_str().is_empty() {
-                    Path::new(".")
-                } else {
-                    parent
-                };
-                Self::create_all(parent, mode)?.create_subdir(name, mode)
+            (Some(_), Some(name)) => {
+                Self::create_all(directory_of(path), mode)?.create_subdir(name, mode)
             }
             _ => Self::open(path),
         }
@@ -358,6 +371,23 @@ pub(crate) fn io(operation: &'static str, path: &Path, error: rustix::io::Errno)
     }
 }
 
+/// The directory that a path is in: its parent, or where that is not said, the one that this process is in.
+#[must_use]
+pub fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn name_of(path: &Path) -> Result<String> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.map(str::to_owned).ok_or_else(|| Error::Name {
+        dir: directory_of(path).to_owned(),
+        name: path.to_string_lossy().chars().take(80).collect(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -441,6 +471,30 @@ mod tests {
                 matches!(dir.write(name, b"", 0o600), Err(Error::Name { .. })),
                 "{name:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_file_is_in_its_directory_whether_that_is_said_or_not() {
+        for (path, directory) in [
+            ("a", "."),
+            ("./a", "."),
+            ("b/a", "b"),
+            ("/a", "/"),
+            ("/", "."),
+        ] {
+            assert_eq!(directory_of(Path::new(path)), Path::new(directory));
+        }
+        let (temp, dir) = scratch();
+        dir.write("a", b"one", 0o600).unwrap();
+        let (same, name) = Dir::of_file(&temp.path().join("a")).unwrap();
+        assert_eq!(same.read(&name, 9).unwrap().unwrap(), b"one");
+        let absent = temp.path().join("absent/a");
+        assert!(Dir::of_existing_file(&absent).unwrap().is_none());
+        assert!(Dir::of_file(&absent).is_err());
+        for nameless in ["/", "..", ""] {
+            let refused = Dir::of_existing_file(Path::new(nameless));
+            assert!(matches!(refused, Err(Error::Name { .. })), "{nameless:?}");
         }
     }
 

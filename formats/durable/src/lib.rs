@@ -18,7 +18,7 @@ mod lock;
 mod names;
 
 pub use self::checkpoint::{checkpoint, is_left_out};
-pub use self::dir::Dir;
+pub use self::dir::{Dir, directory_of};
 pub use self::error::{Error, Result};
 pub use self::file::DurableFile;
 pub use self::in_root::open_in_root;

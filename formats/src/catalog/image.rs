@@ -214,6 +214,12 @@ impl Rollout {
         u64::from_be_bytes(first.unwrap_or_default())
     }
 
+    /// When all hosts have taken part.
+    #[must_use]
+    pub fn end(&self) -> UtcTime {
+        self.reaches(u64::MAX)
+    }
+
     /// When a host with this share takes part: the first second at which the elapsed part of `hours` is above it.
     #[must_use]
     pub fn reaches(&self, share: u64) -> UtcTime {

@@ -36,11 +36,11 @@ pub(super) fn pass<W: Write>(
         file: file.clone(),
         source,
     };
-    let mut image = Hashing::new(open(file)?);
+    let mut image = HashingWriter::new(open(file)?);
     let mut zstd = None;
     if let Some(level) = transports.zstd {
         let name: FileName = format!("{file}.zst").parse()?;
-        let out = Hashing::new(open(&name)?);
+        let out = HashingWriter::new(open(&name)?);
         let encoder = encoder(out, level, transports.threads, identity.length);
         let encoder = encoder.map_err(failed)?;
         zstd = Some((name, encoder));
@@ -57,7 +57,7 @@ pub(super) fn pass<W: Write>(
         transports: Vec::new(),
     };
     if let Some((name, encoder)) = zstd {
-        let frame = encoder.finish().and_then(Hashing::finish);
+        let frame = encoder.finish().and_then(HashingWriter::finish);
         let frame = frame.map_err(failed)?;
         if frame.length < identity.length {
             let transport = Transport {
@@ -77,11 +77,11 @@ pub(super) fn pass<W: Write>(
 
 /// The same bytes for the same input on every machine: any number of workers from one on gives the same frame.
 fn encoder<W: Write>(
-    out: Hashing<W>,
+    out: HashingWriter<W>,
     level: i32,
     threads: u32,
     length: u64,
-) -> io::Result<zstd::stream::write::Encoder<'static, Hashing<W>>> {
+) -> io::Result<zstd::stream::write::Encoder<'static, HashingWriter<W>>> {
     let mut encoder = zstd::stream::write::Encoder::new(out, level)?;
     encoder.set_pledged_src_size(Some(length))?;
     encoder.window_log(WRITTEN_ZSTD_WINDOW_LOG)?;
@@ -134,7 +134,7 @@ pub(super) fn copy(
 
 /// A file on its way in, with its length and digest so far: nothing gets into it around them.
 #[derive(Debug)]
-pub(super) struct Hashing<W> {
+pub(super) struct HashingWriter<W> {
     inner: W,
     hasher: Sha256Hasher,
     length: u64,
@@ -148,7 +148,7 @@ pub(super) struct Hashed<W> {
     pub(super) length: u64,
 }
 
-impl<W: Write> Hashing<W> {
+impl<W: Write> HashingWriter<W> {
     pub(super) fn new(inner: W) -> Self {
         Self {
             inner,
@@ -168,7 +168,7 @@ impl<W: Write> Hashing<W> {
     }
 }
 
-impl<W: Write> Write for Hashing<W> {
+impl<W: Write> Write for HashingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.inner.write(bytes)?;
         self.hasher.update(bytes.get(..count).unwrap_or_default());

@@ -14,10 +14,7 @@ use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 
 use super::CandidateError;
-use crate::fragment::SCHEMA;
-
-/// Bytes of one such file; a manifest lists every package.
-const MAX_FILE: u64 = 16 << 20;
+use crate::fragment::{Fragment, MAX_BYTES};
 
 /// What a file beside an image says.
 #[derive(Debug, Clone)]
@@ -62,10 +59,9 @@ pub(super) fn read(image: &Path) -> Result<Vec<Said>, CandidateError> {
         let Some(bytes) = load(&path).map_err(|error| failed(error.to_string()))? else {
             continue;
         };
-        // Not the strict parser of signed data: other people's files may hold floats.
         let value: Value = serde_json::from_slice(&bytes)
             .map_err(|error| failed(format!("it is not JSON: {error}")))?;
-        said.extend(understand(&path, &value).map_err(failed)?);
+        said.extend(understand(&path, value).map_err(failed)?);
     }
     // A fragment of ours says more than a manifest, wherever each was found.
     said.sort_by_key(|said| said.author);
@@ -73,7 +69,7 @@ pub(super) fn read(image: &Path) -> Result<Vec<Said>, CandidateError> {
 }
 
 /// What it says; nothing where it is about something else.
-fn understand(path: &Path, value: &Value) -> Result<Vec<Said>, String> {
+fn understand(path: &Path, value: Value) -> Result<Vec<Said>, String> {
     let mut all = Vec::new();
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
     if let Some(config) = value
@@ -91,23 +87,17 @@ fn understand(path: &Path, value: &Value) -> Result<Vec<Said>, String> {
             author: Author::Manifest,
         });
     }
-    match value.get("schema").map(Value::as_u64) {
-        None => {}
-        Some(Some(SCHEMA)) => all.push(Said {
+    if let Some(fragment) = Fragment::of(value).map_err(|error| error.to_string())? {
+        let text = |member: &str| fragment.text(member).map(str::to_owned);
+        all.push(Said {
             path: path.to_owned(),
-            name: text(value, "name"),
-            version: text(value, "version"),
-            architecture: text(value, "architecture"),
-            length: value.get("length").and_then(Value::as_u64),
-            sha256: text(value, "sha256"),
+            name: text("name"),
+            version: text("version"),
+            architecture: text("architecture"),
+            length: fragment.length(),
+            sha256: text("sha256"),
             author: Author::Fragment,
-        }),
-        Some(_) => {
-            return Err(format!(
-                "its schema is {}; this version knows {SCHEMA}",
-                value.get("schema").unwrap_or(&Value::Null)
-            ));
-        }
+        });
     }
     Ok(all)
 }
@@ -121,7 +111,7 @@ fn load(path: &Path) -> io::Result<Option<Vec<u8>>> {
         return Err(io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
-    let most = MAX_FILE + 1;
+    let most = MAX_BYTES + 1;
     if path.extension().is_some_and(|extension| extension == "gz") {
         MultiGzDecoder::new(file.take(most))
             .take(most)
@@ -129,9 +119,9 @@ fn load(path: &Path) -> io::Result<Option<Vec<u8>>> {
     } else {
         file.take(most).read_to_end(&mut bytes)?;
     }
-    if bytes.len() as u64 > MAX_FILE {
+    if bytes.len() as u64 > MAX_BYTES {
         return Err(io::Error::other(format!(
-            "it has more than {MAX_FILE} bytes"
+            "it has more than {MAX_BYTES} bytes"
         )));
     }
     Ok(Some(bytes))

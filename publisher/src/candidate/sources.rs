@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use sysext_formats::catalog::Architecture;
+use sysext_formats::digest::DigestError;
 use sysext_formats::name::ExtensionName;
 use sysext_formats::os::Fields;
 use sysext_formats::version::Version;
@@ -77,15 +78,18 @@ impl<'a> Sources<'a> {
 
     /// The digest that a file beside the image promises: that of the image it was made for.
     pub(super) fn promise(&self) -> Result<Option<Promise>, CandidateError> {
-        let said = self.beside.iter().find_map(|said| {
-            let origin = said.path.display().to_string();
-            said.sha256.as_ref().map(|sha256| (sha256, origin))
-        });
-        said.map(|(sha256, origin)| {
-            let sha256 = self.value(sha256, &origin)?;
-            Ok(Promise { sha256, origin })
-        })
-        .transpose()
+        let promised = |said: &Said| Some((said.sha256.clone()?, said.path.clone()));
+        let Some((sha256, path)) = self.beside.iter().find_map(promised) else {
+            return Ok(None);
+        };
+        let origin = path.display().to_string();
+        let sha256 = sha256
+            .parse()
+            .map_err(|error: DigestError| CandidateError::Beside {
+                path,
+                what: error.to_string(),
+            })?;
+        Ok(Some(Promise { sha256, origin }))
     }
 
     pub(super) fn extension(&mut self) -> Result<ExtensionName, CandidateError> {

@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use sysext_formats::catalog::{self, Architecture, DEFAULT_CHANNEL, Links};
-use sysext_formats::name::{Channel, ExtensionName};
-use sysext_formats::version::Version;
+use sysext_formats::catalog::{self, DEFAULT_CHANNEL, Links};
+use sysext_formats::name::Channel;
 use url::Url;
 
-use crate::candidate::Overrides;
+use super::common::Said;
 use crate::context::{Context, Outcome, Verdict};
 use crate::failure::Failure;
 use crate::intake::{Intake, Request};
@@ -23,15 +22,8 @@ pub struct Args {
     /// Image files
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// The extension, where the image and its file name do not say it
-    #[arg(long, value_name = "NAME")]
-    name: Option<ExtensionName>,
-    /// The version, where the image and its file name do not say it
-    #[arg(long, value_name = "VERSION")]
-    version: Option<Version>,
-    /// The architecture, in systemd's words
-    #[arg(long, value_name = "ARCH")]
-    arch: Option<Architecture>,
+    #[command(flatten)]
+    said: Said,
     /// Where other bytes of a version are published already: publish as its next revision (VERSION-1, -2 …)
     #[arg(long)]
     revision: bool,
@@ -39,12 +31,45 @@ pub struct Args {
     words: Words,
 }
 
-/// What is said about images, alike for `add` and `sync`.
+/// What can be said about all images that ever come.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Words {
+pub struct StandingWords {
     /// A channel that the images are in; may be given several times [default: stable]
     #[arg(long = "channel", value_name = "CHANNEL")]
     channels: Vec<Channel>,
+    /// Let hosts take the images over this many hours from now on, instead of all at once
+    #[arg(long, value_name = "HOURS")]
+    rollout: Option<Hours>,
+    /// How hard to compress transports: 1 (fast) to 22 (small), instead of what the configuration says
+    #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(i32).range(1..=22))]
+    zstd_level: Option<i32>,
+}
+
+impl StandingWords {
+    /// As a request about images that say the rest themselves.
+    pub(super) fn request(self) -> Request {
+        let mut channels = self.channels;
+        let channels_asked = !channels.is_empty();
+        if channels.is_empty() {
+            channels.extend(DEFAULT_CHANNEL.parse());
+        }
+        channels.sort();
+        channels.dedup();
+        Request {
+            channels,
+            channels_asked,
+            rollout_hours: self.rollout,
+            zstd_level: self.zstd_level,
+            ..Request::default()
+        }
+    }
+}
+
+/// What is said about these images, alike for `add` and `sync`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Words {
+    #[command(flatten)]
+    standing: StandingWords,
     /// Advisories that the images fix, such as CVE-2026-12345
     #[arg(long, value_name = "ID", num_args = 1.., value_parser = advisory)]
     fixes: Vec<String>,
@@ -54,16 +79,10 @@ pub struct Words {
     /// Where the source code is
     #[arg(long, value_name = "URL")]
     source: Option<Url>,
-    /// Let hosts take the images over this many hours from now on, instead of all at once
-    #[arg(long, value_name = "HOURS")]
-    rollout: Option<Hours>,
     /// The images and their transports are below this URL, such as a release's downloads, and are not copied to the location;
     /// with `propose` they are going to be
     #[arg(long, value_name = "URL")]
     at: Option<Url>,
-    /// How hard to compress transports: 1 (fast) to 22 (small), instead of what the configuration says
-    #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(i32).range(1..=22))]
-    zstd_level: Option<i32>,
     /// Begin the index of an extension again whose published one keys have signed that may not any more; it lists only what
     /// is added now
     #[arg(long)]
@@ -87,13 +106,6 @@ impl Words {
                 )));
             }
         }
-        let mut channels = self.channels;
-        let channels_asked = !channels.is_empty();
-        if channels.is_empty() {
-            channels.extend(DEFAULT_CHANNEL.parse());
-        }
-        channels.sort();
-        channels.dedup();
         let mut fixes = self.fixes;
         fixes.sort();
         fixes.dedup();
@@ -109,15 +121,11 @@ impl Words {
             provenance: None,
         });
         Ok(Request {
-            channels,
-            channels_asked,
             fixes,
             links,
-            rollout_hours: self.rollout,
             at: self.at,
-            zstd_level: self.zstd_level,
             anew: self.anew,
-            ..Request::default()
+            ..self.standing.request()
         })
     }
 }
@@ -127,19 +135,11 @@ impl Words {
 /// # Errors
 /// When an image may not be published, or nothing can be.
 pub fn run(context: &Context, args: Args) -> Outcome {
-    if args.images.len() > 1 && (args.name.is_some() || args.version.is_some()) {
-        return Err(Failure::usage(
-            "--name and --version are about one image, and several are given",
-        ));
-    }
+    let overrides = args.said.about(args.images.len())?;
     let session = Session::open(context)?;
     let store = session.store(context)?;
     let request = Request {
-        overrides: Overrides {
-            name: args.name,
-            version: args.version,
-            architecture: args.arch,
-        },
+        overrides,
         revision: args.revision,
         ..args.words.request()?
     };

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use sysext_formats::catalog::{Architecture, DEFAULT_CHANNEL};
-use sysext_formats::name::{Channel, ExtensionName};
-use sysext_formats::version::Version;
+use sysext_formats::catalog::DEFAULT_CHANNEL;
+use sysext_formats::name::Channel;
 use sysext_image::Image;
 
+use super::common::Said;
 use super::would;
 use crate::arrival::{self, Identity};
 use crate::candidate::{self, Candidate, Overrides};
@@ -23,15 +23,8 @@ pub struct Args {
     /// The images
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// The extension's name, where the image and its file name do not say it
-    #[arg(long, value_name = "NAME")]
-    name: Option<ExtensionName>,
-    /// The extension's version, where the image and its file name do not say it
-    #[arg(long, value_name = "VERSION")]
-    version: Option<Version>,
-    /// The architecture, in systemd's words
-    #[arg(long, value_name = "ARCH", value_parser = super::pack::architecture)]
-    arch: Option<Architecture>,
+    #[command(flatten)]
+    said: Said,
     /// A channel that they will be published in, for what is looked for; may be given several times
     #[arg(long = "channel", value_name = "CHANNEL", default_value = DEFAULT_CHANNEL)]
     channels: Vec<Channel>,
@@ -51,16 +44,7 @@ pub struct Args {
 /// # Errors
 /// When an image can not be told, or its fragment not written.
 pub fn run(context: &Context, args: Args) -> Outcome {
-    if args.images.len() > 1 && (args.name.is_some() || args.version.is_some()) {
-        return Err(Failure::usage(
-            "--name and --version are about one image, and several are given",
-        ));
-    }
-    let overrides = Overrides {
-        name: args.name.clone(),
-        version: args.version.clone(),
-        architecture: args.arch.clone(),
-    };
+    let overrides = args.said.about(args.images.len())?;
     let (mut documents, mut lines) = (Vec::new(), String::new());
     let (mut changed, mut bad) = (false, false);
     for path in &args.images {
@@ -104,9 +88,9 @@ fn describe(
         .as_ref()
         .is_some_and(|it| it.sha256().is_none_or(|said| said == sha256));
     let (candidate, mut image): (Candidate, Image<File>) = if about_it {
-        candidate::read_image(path, overrides).map_err(super::lint::failure)?
+        candidate::read_image(path, overrides)?
     } else {
-        candidate::read_undescribed(path, overrides).map_err(super::lint::failure)?
+        candidate::read_undescribed(path, overrides)?
     };
     let findings = lint::check(&candidate, &mut image, &args.channels);
     for finding in &findings {

@@ -9,7 +9,6 @@ use sysext_formats::name::ExtensionName;
 use sysext_formats::version::Version;
 use sysext_image::Image;
 
-use super::lint::failure;
 use crate::candidate::{self, Candidate, CandidateError, Overrides};
 use crate::context::{Context, Outcome, Verdict};
 use crate::ui;
@@ -37,7 +36,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         version: args.version,
         architecture: None,
     };
-    let (candidate, _, unknown) = read_unversioned(&args.image, &overrides).map_err(failure)?;
+    let (candidate, _, unknown) = read_unversioned(&args.image, &overrides)?;
     context
         .ui
         .data("inspect", &document(&candidate, unknown), || {

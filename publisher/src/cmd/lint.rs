@@ -9,9 +9,8 @@ use sysext_formats::plain::one_line;
 use sysext_formats::version::Version;
 
 use super::inspect::read_unversioned;
-use crate::candidate::{CandidateError, Overrides};
+use crate::candidate::Overrides;
 use crate::context::{Context, Outcome, Verdict};
-use crate::failure::{Failure, Kind};
 use crate::lint::{self, Finding, Severity};
 
 /// What `lint` takes.
@@ -43,7 +42,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     };
     let mut all = Vec::new();
     for path in &args.images {
-        let (candidate, mut image, _) = read_unversioned(path, &overrides).map_err(failure)?;
+        let (candidate, mut image, _) = read_unversioned(path, &overrides)?;
         let findings = lint::check(&candidate, &mut image, &args.channels);
         all.push((path.display().to_string(), findings));
     }
@@ -75,33 +74,4 @@ fn text(path: &str, findings: &[Finding]) -> String {
         format!("{path}: {severity}: {}\n", finding.with_fix())
     };
     findings.iter().map(line).collect()
-}
-
-/// What an image that can not be read means for a command, with the way out.
-pub(super) fn failure(error: CandidateError) -> Failure {
-    let failure = Failure::of_file(Kind::Failed, &error);
-    match error {
-        CandidateError::NoVersion(_) => Failure {
-            kind: Kind::Usage,
-            ..failure
-        }
-        .hint("say --version, or name the file NAME_VERSION_ARCH.raw"),
-        CandidateError::NoArchitecture(_) => {
-            failure.hint("write ARCHITECTURE= into its extension-release")
-        }
-        CandidateError::Value { .. } => Failure {
-            kind: Kind::Usage,
-            ..failure
-        }
-        .hint("say --name and --version, or name the file NAME_VERSION_ARCH.raw"),
-        CandidateError::Disagree {
-            what: "the length", ..
-        } => failure.hint(
-            "the file beside the image was made for another one: make it again, or remove it",
-        ),
-        CandidateError::Disagree { .. } => {
-            failure.hint("one of the two is wrong: correct it, or make the image again")
-        }
-        _ => failure,
-    }
 }

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod add;
+mod common;
 pub mod completions;
 pub mod delegate;
 pub mod describe;

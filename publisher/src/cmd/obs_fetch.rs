@@ -9,7 +9,7 @@
 //! - Nothing is removed from the folder but what the list has with other bytes, and what killed runs were about to fetch:
 //!   each run works in a folder of its own in it, under a lock that says that it lives.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -17,7 +17,7 @@ use sysext_durable::{Dir, Lock, LockKind};
 use tempfile::TempDir;
 use url::Url;
 
-use super::sync::SUFFIXES;
+use crate::candidate::is_image_name;
 use crate::context::{Context, Outcome, Verdict};
 use crate::failure::{Failure, Kind};
 use crate::obs::gpgv::Keyring;
@@ -93,7 +93,7 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
         missing: Vec::new(),
     };
     let mut images = Vec::new();
-    for (image, listed) in list.files.iter().filter(|(name, _)| is_image(name)) {
+    for (image, listed) in list.files.iter().filter(|(name, _)| is_image_name(name)) {
         let fragment = format!("{image}.json");
         let described = list.files.get(&fragment);
         if described.is_none() && args.require_fragments {
@@ -182,7 +182,7 @@ impl Fetch<'_> {
             return Ok(false);
         };
         let has = Repository::has(name, *sha256, &self.directory)?;
-        if !has && is_image(name) && !self.context.globals.dry_run {
+        if !has && is_image_name(name) && !self.context.globals.dry_run {
             self.directory.remove(name)?;
         }
         Ok(has)
@@ -229,9 +229,4 @@ impl Fetch<'_> {
             }
         }
     }
-}
-
-fn is_image(name: &str) -> bool {
-    let suffix = Path::new(name).extension().and_then(|it| it.to_str());
-    suffix.is_some_and(|suffix| SUFFIXES.contains(&suffix))
 }

@@ -15,12 +15,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::add::Words;
+use super::add::StandingWords;
 use super::sync;
-use crate::candidate::{self, Overrides};
 use crate::context::{Context, Outcome, Verdict};
 use crate::failure::{Failure, Kind};
-use crate::intake::{Intake, Request};
+use crate::intake::{Intake, Unfit};
 use crate::obs::arrived::{self, Fragments};
 use crate::obs::log::Log;
 use crate::obs::record::{self, Problem};
@@ -56,7 +55,7 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     patience: u64,
     #[command(flatten)]
-    words: Words,
+    words: StandingWords,
 }
 
 /// What became of an image that is not published.
@@ -107,7 +106,7 @@ fn publish(context: &Context, args: &Args, log: &mut Log) -> Outcome {
     let session = Session::open(context)?;
     let images = images(&args.directory)?;
     let store = session.store(context)?;
-    let request: Request = args.words.clone().request()?;
+    let request = args.words.clone().request();
     let mut hook = Hook {
         context,
         args,
@@ -115,9 +114,7 @@ fn publish(context: &Context, args: &Args, log: &mut Log) -> Outcome {
         fates: BTreeMap::new(),
     };
     let report = session.reconcile(context, store.as_ref(), |attempt| {
-        images
-            .iter()
-            .try_for_each(|image| hook.consider(image, attempt))
+        hook.consider(&images, attempt)
     })?;
     hook.intake.remember();
     hook.intake.tell_of_pruned();
@@ -135,55 +132,54 @@ struct Hook<'a> {
 }
 
 impl Hook<'_> {
-    /// Takes an image, or remembers why not.
+    /// Takes all that can be taken, and remembers of the others why not.
     ///
     /// # Errors
-    /// When it is nothing about this image.
-    fn consider(&mut self, image: &Path, attempt: &mut Attempt<'_, '_>) -> Result<(), Failure> {
+    /// When it is nothing about one image.
+    fn consider(
+        &mut self,
+        images: &[PathBuf],
+        attempt: &mut Attempt<'_, '_>,
+    ) -> Result<(), Failure> {
+        self.fates.clear();
+        let mut new = Vec::new();
         // OBS publishes the next state at any time.
-        if !image.exists() {
-            return Ok(());
+        for image in images.iter().filter(|image| image.exists()) {
+            let is_done = match self.intake.is_known_to_be_published(image, attempt) {
+                Ok(false) => self.intake.is_pruned(image, attempt),
+                known => known,
+            };
+            match is_done {
+                Ok(true) => {}
+                Ok(false) => new.push(image.clone()),
+                Err(failure) => self.judge(image, failure)?,
+            }
         }
-        let fate = match self.fate(image, attempt) {
-            Err(failure) if is_of_the_image(&failure) => Some(self.judged(image, failure)),
-            result => result?,
-        };
-        match fate {
-            // One that vanished meanwhile is no problem of anybody.
-            Some(_) if !image.exists() => self.fates.remove(image),
-            Some(fate) => self.fates.insert(image.to_owned(), fate),
-            None => self.fates.remove(image),
-        };
+        self.intake.look_ahead(&new);
+        let mut good = Vec::new();
+        for image in new {
+            match self.examine(&image) {
+                Ok(None) => good.push(image),
+                Ok(Some(fate)) => self.settle(&image, fate),
+                Err(failure) => self.judge(&image, failure)?,
+            }
+        }
+        self.intake.ahead(&good, attempt);
+        for image in &good {
+            if let Err(failure) = self.intake.take(image, attempt) {
+                self.judge(image, failure)?;
+            }
+        }
         Ok(())
     }
 
-    /// What becomes of an image; `None` where it is published, or will be with this run.
+    /// Looks at an image and at the files about it; `None` where it can be taken.
     ///
     /// # Errors
-    /// When it is not clear yet, or the catalog or its host fails.
-    fn fate(
-        &mut self,
-        image: &Path,
-        attempt: &mut Attempt<'_, '_>,
-    ) -> Result<Option<Fate>, Failure> {
-        if self.intake.is_known_to_be_published(image, attempt)?
-            || self.intake.is_pruned(image, attempt)?
-        {
-            return Ok(None);
-        }
-        let fate = self.examine(image)?;
-        if fate.is_none() {
-            self.intake.take(image, attempt)?;
-        }
-        Ok(fate)
-    }
-
-    /// Looks at an image and at the files about it.
-    ///
-    /// # Errors
-    /// When something is wrong that may yet become right.
+    /// When it can not be read.
     fn examine(&mut self, image: &Path) -> Result<Option<Fate>, Failure> {
-        if !candidate::is_extension(image)? {
+        let looked = self.intake.look(image);
+        if matches!(looked, Err(Unfit::NoExtension)) {
             return Ok(Some(Fate::LeftOut));
         }
         let sha256 = self.intake.digest_of(image)?;
@@ -198,19 +194,45 @@ impl Hook<'_> {
                 .hint("where two packages make files of one name, OBS keeps one of each: give them different names");
             return Err(failure);
         }
-        candidate::read(image, &Overrides::default())?;
-        // It is one image with its files; what the lint says of it does not change by waiting.
-        Ok(self.intake.look(image).err().map(Fate::Refused))
+        Ok(match looked {
+            Ok(()) => None,
+            Err(Unfit::NoExtension) => Some(Fate::LeftOut),
+            Err(Unfit::Unreadable(failure)) => Some(self.unreadable(image, failure)),
+            // It is one image with its files; what the lint says of it does not change by waiting.
+            Err(Unfit::Refused(failure)) => Some(Fate::Refused(failure)),
+        })
     }
 
-    /// What a failure means as long as files may be coming in, and afterwards.
-    fn judged(&self, image: &Path, failure: Failure) -> Fate {
+    /// What a failure means for an image.
+    ///
+    /// # Errors
+    /// With the failure, where it is nothing about this image.
+    fn judge(&mut self, image: &Path, failure: Failure) -> Result<(), Failure> {
+        let fate = match failure.kind {
+            Kind::Failed => self.unreadable(image, failure),
+            // That the catalog itself can not be verified is found before the first image; here it is the index of one
+            // extension.
+            Kind::Conflict | Kind::Usage | Kind::Unverified => Fate::Refused(failure),
+            _ => return Err(failure),
+        };
+        self.settle(image, fate);
+        Ok(())
+    }
+
+    /// What is wrong with an image, or with what is said about it, as long as files may be coming in, and afterwards.
+    fn unreadable(&self, image: &Path, failure: Failure) -> Fate {
         let patience = Duration::from_secs(self.args.patience);
-        let may_change = failure.kind == Kind::Failed;
-        if may_change && arrived::is_young(image, self.context.now(), patience) {
+        if arrived::is_young(image, self.context.now(), patience) {
             Fate::Later(failure)
         } else {
             Fate::Refused(failure)
+        }
+    }
+
+    fn settle(&mut self, image: &Path, fate: Fate) {
+        // One that vanished meanwhile is no problem of anybody.
+        if image.exists() {
+            self.fates.insert(image.to_owned(), fate);
         }
     }
 
@@ -228,7 +250,9 @@ impl Hook<'_> {
             let name = name.display().to_string();
             match fate {
                 Fate::LeftOut => {
-                    log.line(&format!("{name}: left out, it is no system extension"));
+                    let text = format!("{name}: left out, it is no system extension");
+                    log.line(&text);
+                    context.ui.say(text);
                     left_out.push(path);
                 }
                 Fate::Later(failure) => {
@@ -266,15 +290,6 @@ impl Hook<'_> {
     }
 }
 
-/// Whether images of other extensions may still be published after this failure. That the catalog itself can not be
-/// verified is found before the first image; here it is the index of one extension.
-fn is_of_the_image(failure: &Failure) -> bool {
-    matches!(
-        failure.kind,
-        Kind::Failed | Kind::Conflict | Kind::Usage | Kind::Unverified
-    )
-}
-
 fn keep(context: &Context, session: &Session, repository: &str, problems: &[Problem]) {
     let forgotten = |why: &dyn std::fmt::Display| {
         context.ui.warn(format_args!(
@@ -300,11 +315,13 @@ fn images(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn text(document: &Document) -> String {
-    let mut text = document.report.text("everything is published already");
-    for problem in &document.problems {
-        text.push_str(&format!("refused: {}\n", problem.line()));
-    }
-    text
+    // What is not published was said when that was found.
+    let all = document.problems.is_empty() && document.left_out.is_empty();
+    document.report.text(if all {
+        "everything is published already"
+    } else {
+        "everything else is published already"
+    })
 }
 
 /// `PROJECT/REPO`.

@@ -10,7 +10,7 @@ use sysext_formats::version::Version;
 use crate::context::{Context, Outcome, Verdict};
 use crate::failure::Failure;
 use crate::fragment::{Companion, Fragment};
-use crate::pack::{self, Filesystem, OsField, Packed, Request, elf};
+use crate::pack::{self, Filesystem, OsField, Packed, Request};
 use crate::ui;
 
 /// What `pack` takes.
@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "VERSION_ID", requires = "os_id")]
     os_version: Option<OsField>,
     /// The architecture, as systemd calls it (x86-64, arm64 …), or _any; read from the programs by default
-    #[arg(long, value_name = "ARCH", value_parser = architecture)]
+    #[arg(long, value_name = "ARCH", value_parser = super::common::architecture)]
     arch: Option<Architecture>,
     /// A unit file to add to usr/lib/systemd/system
     #[arg(long = "unit", value_name = "FILE")]
@@ -49,17 +49,6 @@ pub struct Args {
     /// Replace another image of the same name
     #[arg(long)]
     force: bool,
-}
-
-/// An architecture that systemd knows; a name of others leads to it.
-pub(super) fn architecture(text: &str) -> Result<Architecture, String> {
-    if elf::ARCHITECTURES.contains(&text) {
-        return text.parse().map_err(|error| format!("{error}"));
-    }
-    Err(match elf::systemd_name(text) {
-        Some(ours) => format!("systemd calls it {ours}"),
-        None => "systemd knows no such architecture; x86-64, arm64 and riscv64 are some, and _any is every one".to_owned(),
-    })
 }
 
 /// Packs an image and prints its path.

@@ -1,22 +1,17 @@
 //! `promote`: a version is in another channel, too.
 
-use sysext_formats::catalog::{Architecture, DEFAULT_CHANNEL};
-use sysext_formats::name::{Channel, ExtensionName};
-use sysext_formats::version::Version;
+use sysext_formats::catalog::DEFAULT_CHANNEL;
+use sysext_formats::name::Channel;
 
+use super::common::Published;
 use crate::context::{Context, Outcome};
-use crate::draft::{ImageEdit, Which};
+use crate::draft::ImageEdit;
 
 /// What `promote` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The extension
-    name: ExtensionName,
-    /// The version
-    version: Version,
-    /// Only the images for these machines, in systemd's words
-    #[arg(long, value_name = "ARCH")]
-    arch: Option<Architecture>,
+    #[command(flatten)]
+    images: Published,
     /// The channel
     #[arg(long, value_name = "CHANNEL", default_value = DEFAULT_CHANNEL)]
     channel: Channel,
@@ -33,11 +28,7 @@ pub struct Args {
 /// # Errors
 /// When there is no such version, it may not be in that channel, or the extension's key does not sign.
 pub fn run(context: &Context, args: Args) -> Outcome {
-    let which = Which {
-        extension: args.name,
-        version: args.version,
-        architecture: args.arch,
-    };
+    let which = args.images.into();
     let (edit, nothing) = match (args.undo, args.only) {
         (true, _) => (ImageEdit::Demote(args.channel), "it is not in that channel"),
         (false, true) => (

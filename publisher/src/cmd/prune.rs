@@ -44,6 +44,7 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
         }
         Ok(())
     })?;
+    // On a branch, what has published does not look for what others publish afterwards: the sweep opens it anew.
     drop(store);
     // A proposal changes nothing at the location.
     let swept = match context.outbox {

@@ -1,24 +1,17 @@
 //! `rollout`: hosts take a version over some hours, each at its own moment.
 
-use sysext_formats::catalog::Architecture;
-use sysext_formats::name::ExtensionName;
 use sysext_formats::time::UtcTime;
-use sysext_formats::version::Version;
 
+use super::common::Published;
 use crate::context::{Context, Outcome};
-use crate::draft::{ImageEdit, Which};
+use crate::draft::ImageEdit;
 use crate::words::Hours;
 
 /// What `rollout` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The extension
-    name: ExtensionName,
-    /// The version
-    version: Version,
-    /// Only the images for these machines, in systemd's words
-    #[arg(long, value_name = "ARCH")]
-    arch: Option<Architecture>,
+    #[command(flatten)]
+    images: Published,
     /// Hours until the last hosts take it
     #[arg(long, value_name = "HOURS", required_unless_present = "done")]
     hours: Option<Hours>,
@@ -35,11 +28,7 @@ pub struct Args {
 /// # Errors
 /// When there is no such version, or the extension's key does not sign.
 pub fn run(context: &Context, args: Args) -> Outcome {
-    let which = Which {
-        extension: args.name,
-        version: args.version,
-        architecture: args.arch,
-    };
+    let which = args.images.into();
     let (edit, nothing) = match args.hours {
         Some(hours) => (
             ImageEdit::RollOut {

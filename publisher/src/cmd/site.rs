@@ -4,24 +4,22 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use sysext_durable::Dir;
 use sysext_formats::catalog::{CatalogInfo, ExtensionIndex};
 use sysext_formats::role::Role as _;
 use sysext_formats::time::UtcTime;
 use url::Url;
 
-use crate::config::directory_of;
 use crate::context::{Context, Outcome, Verdict};
 use crate::draft::DraftError;
 use crate::failure::{Failure, Kind};
 use crate::location::{Location, LocationError, Place, Store, Swap};
 use crate::published::{LookUp, Published};
+use crate::reconcile::{ATTEMPTS, jitter};
 use crate::session::Session;
 use crate::site::{About, Page};
 use crate::ui::bytes;
 use crate::upload::{self, UploadError};
-
-/// How often a run starts over when somebody publishes meanwhile.
-const ATTEMPTS: u32 = 5;
 
 /// What `site` takes.
 #[derive(Debug, clap::Args)]
@@ -111,7 +109,7 @@ fn beside_the_catalog(context: &Context, session: &Session) -> Result<Report, Fa
         if dry_run || !report.changed {
             return Ok(report);
         }
-        let _guard = store.exclusive()?;
+        let guard = store.exclusive()?;
         if upload::timestamp(store)? == expected {
             store.put(&Place::Page, html.as_bytes())?;
             if store.finish()? == Swap::Done {
@@ -121,6 +119,8 @@ fn beside_the_catalog(context: &Context, session: &Session) -> Result<Report, Fa
         context
             .ui
             .say("somebody has published meanwhile; starting over");
+        drop(guard);
+        std::thread::sleep(jitter(attempt));
     }
     Err(UploadError::Lost.into())
 }
@@ -129,10 +129,7 @@ fn beside_the_catalog(context: &Context, session: &Session) -> Result<Report, Fa
 fn is_there(store: &dyn Store, html: &str) -> Result<bool, LocationError> {
     match store.read(&Place::Page, length(html)) {
         Ok(there) => Ok(there.as_deref() == Some(html.as_bytes())),
-        Err(
-            LocationError::TooLong { .. }
-            | LocationError::Disk(sysext_durable::Error::TooLong { .. }),
-        ) => Ok(false),
+        Err(error) if error.is_too_long() => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -140,7 +137,7 @@ fn is_there(store: &dyn Store, html: &str) -> Result<bool, LocationError> {
 /// Writes it into a file, for who brings it to the host in another way.
 fn into_file(context: &Context, session: &Session, path: &Path) -> Result<Report, Failure> {
     let missing = || Failure::usage(format!("the folder of {} is not there", path.display()));
-    let (dir, name) = directory_of(path)?.ok_or_else(missing)?;
+    let (dir, name) = Dir::of_existing_file(path)?.ok_or_else(missing)?;
     let (html, extensions) = html(context, session, session.base(context)?.as_ref())?;
     let there = match dir.read(&name, length(&html)) {
         Err(sysext_durable::Error::TooLong { .. }) => None,

@@ -7,13 +7,11 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::add::Words;
+use crate::candidate::{SUFFIXES, is_image_name};
 use crate::context::{Context, Outcome, Verdict};
 use crate::failure::{Failure, Kind};
 use crate::intake::{Intake, Request};
 use crate::session::Session;
-
-/// How images are called.
-pub(super) const SUFFIXES: [&str; 4] = ["raw", "squashfs", "erofs", "img"];
 
 /// What `sync` takes.
 #[derive(Debug, clap::Args)]
@@ -77,16 +75,10 @@ pub(super) fn images(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
     for entry in WalkDir::new(directory).sort_by_file_name().max_depth(16) {
         let entry = entry.map_err(|error| Failure::of(Kind::Failed, &error))?;
         let name = entry.file_name().to_string_lossy();
-        let suffix = Path::new(name.as_ref())
-            .extension()
-            .and_then(|suffix| suffix.to_str());
         // A link to a file is an image too; what it leads to is looked at when it is read.
         let is_file =
             entry.file_type().is_file() || entry.path_is_symlink() && entry.path().is_file();
-        if is_file
-            && !name.starts_with('.')
-            && suffix.is_some_and(|suffix| SUFFIXES.contains(&suffix))
-        {
+        if is_file && !name.starts_with('.') && is_image_name(&name) {
             images.push(entry.into_path());
         }
     }

@@ -1,23 +1,15 @@
 //! `withdraw`: no host chooses a version any more; hosts that have it go to the best that remains.
 
-use sysext_formats::catalog::Architecture;
-use sysext_formats::name::ExtensionName;
-use sysext_formats::version::Version;
-
+use super::common::Published;
 use crate::context::{Context, Outcome};
-use crate::draft::{ImageEdit, Which};
+use crate::draft::ImageEdit;
 use crate::words::Line;
 
 /// What `withdraw` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The extension
-    name: ExtensionName,
-    /// The version
-    version: Version,
-    /// Only the images for these machines, in systemd's words
-    #[arg(long, value_name = "ARCH")]
-    arch: Option<Architecture>,
+    #[command(flatten)]
+    images: Published,
     /// Why, in one line that hosts show
     #[arg(long, value_name = "TEXT", required_unless_present = "undo")]
     reason: Option<Line>,
@@ -31,11 +23,7 @@ pub struct Args {
 /// # Errors
 /// When there is no such version, or the extension's key does not sign.
 pub fn run(context: &Context, args: Args) -> Outcome {
-    let which = Which {
-        extension: args.name,
-        version: args.version,
-        architecture: args.arch,
-    };
+    let which = args.images.into();
     let (edit, nothing) = match args.reason {
         Some(reason) => (
             ImageEdit::Withdraw(reason),

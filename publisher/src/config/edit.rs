@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use sysext_durable::Dir;
 use sysext_formats::name::ExtensionName;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, TomlError, Value, value};
 use url::Url;
 
-use super::{ConfigError, Office, directory_of, read_text};
+use super::{ConfigError, Office, read_text};
 
 /// A change to the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub fn save(path: &Path, edits: &[Edit]) -> Result<bool, ConfigError> {
     if new == text {
         return Ok(false);
     }
-    if let Some((dir, file)) = directory_of(path)? {
+    if let Some((dir, file)) = Dir::of_existing_file(path)? {
         dir.write(&file, new.as_bytes(), 0o644)?;
     }
     Ok(true)

@@ -331,23 +331,9 @@ impl Config {
     }
 }
 
-/// The directory of a file, opened, and the file's name in it.
-pub(crate) fn directory_of(path: &Path) -> Result<Option<(Dir, String)>, ConfigError> {
-    let missing = || ConfigError::Missing(path.to_owned());
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .ok_or_else(missing)?;
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    Ok(Dir::open_existing(parent)?.map(|dir| (dir, name.to_owned())))
-}
-
 fn read_text(path: &Path) -> Result<String, ConfigError> {
     let missing = || ConfigError::Missing(path.to_owned());
-    let (dir, name) = directory_of(path)?.ok_or_else(missing)?;
+    let (dir, name) = Dir::of_existing_file(path)?.ok_or_else(missing)?;
     let bytes = dir.read(&name, MAX_CONFIG)?.ok_or_else(missing)?;
     String::from_utf8(bytes).map_err(|_| ConfigError::NotText(path.to_owned()))
 }

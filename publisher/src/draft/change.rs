@@ -326,12 +326,9 @@ impl fmt::Display for Change {
 
 /// The operating system that an image is for.
 pub(super) fn os_of(image: &Image) -> Option<String> {
-    let release = &image.extension_release;
-    let id = release.get("ID").filter(|id| *id != "_any")?;
-    let version = release
-        .get("VERSION_ID")
-        .or_else(|| release.get("SYSEXT_LEVEL"));
-    Some(version.map_or_else(|| id.to_owned(), |version| format!("{id} {version}")))
+    let os = image.extension_release.bound_to()?;
+    let release = os.release().map(|release| format!(" {release}"));
+    Some(os.id.to_owned() + &release.unwrap_or_default())
 }
 
 /// What is said, where anything is.

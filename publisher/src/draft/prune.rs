@@ -77,5 +77,5 @@ fn gone(images: &[Image], keep: usize, now: UtcTime) -> BTreeSet<FileName> {
 
 fn is_rolled_out_still(image: &Image, now: UtcTime) -> bool {
     let rollout = image.rollout.as_ref();
-    rollout.is_some_and(|rollout| rollout.reaches(u64::MAX) > now)
+    rollout.is_some_and(|rollout| rollout.end() > now)
 }

@@ -44,7 +44,8 @@ impl From<FragmentError> for Failure {
             FragmentError::Disk(error) => error.into(),
             error @ FragmentError::SomebodyElses { .. } => Self::of(Kind::Failed, &error)
                 .hint("-o DIR writes the fragment elsewhere; it has to lie beside the image when that is published"),
-            error => Self::of(Kind::Usage, &error),
+            error @ FragmentError::Schema { .. } => Self::of(Kind::Failed, &error)
+                .hint("use the sysext-publish that wrote it, or a later one; without the file, `describe` makes it anew"),
         }
     }
 }

@@ -34,6 +34,28 @@ impl Intake<'_> {
         self.read_all(&jobs, attempt);
     }
 
+    /// Reads, lints and hashes these images at once, for those who look at each before it is taken.
+    pub fn look_ahead(&mut self, paths: &[PathBuf]) {
+        if paths.len() < 2 {
+            return;
+        }
+        self.prepare_all(paths);
+        let identities = paths.iter().filter_map(|path| {
+            let identity = self.prepared.get(path)?.identity;
+            let is_new = self.known.get(&identity).is_none();
+            is_new.then(|| (path.clone(), identity))
+        });
+        let identities: Vec<_> = identities.collect();
+        let ui = &self.context.ui;
+        let hash = |(path, identity): &(PathBuf, Identity)| arrival::hash(path, *identity, ui);
+        let digests = parallel::each(&identities, hash, Result::is_ok);
+        for ((_, identity), digest) in identities.iter().zip(digests) {
+            if let Some(Ok(digest)) = digest {
+                self.known.insert(identity, digest, self.context.now());
+            }
+        }
+    }
+
     fn prepare_all(&mut self, paths: &[PathBuf]) {
         let new = |path: &&PathBuf| !self.prepared.contains_key(*path);
         let new: Vec<PathBuf> = paths.iter().filter(new).cloned().collect();

@@ -28,21 +28,26 @@ pub(super) fn judge(
     findings: &[Finding],
 ) -> Result<(), Failure> {
     let path = one_line(&candidate.path.display().to_string());
-    let (errors, warnings): (Vec<_>, Vec<_>) = findings
-        .iter()
-        .partition(|finding| finding.severity == Severity::Error);
-    for finding in warnings {
+    for finding in findings.iter().filter(|it| it.severity != Severity::Error) {
         context
             .ui
             .warn(format_args!("{path}: {}", finding.with_fix()));
     }
-    if errors.is_empty() {
-        return Ok(());
+    refusal(candidate, findings).map_or(Ok(()), Err)
+}
+
+/// Why an image is refused, if it is.
+pub(super) fn refusal(candidate: &Candidate, findings: &[Finding]) -> Option<Failure> {
+    if !lint::has_errors(findings) {
+        return None;
     }
     let failure = Failure::new(
         Kind::Failed,
-        format!("{path} would hurt the hosts that install it"),
+        format!(
+            "{} would hurt the hosts that install it",
+            one_line(&candidate.path.display().to_string())
+        ),
     );
-    let errors = errors.into_iter();
-    Err(errors.fold(failure, |failure, finding| finding.causing(failure)))
+    let errors = findings.iter().filter(|it| it.severity == Severity::Error);
+    Some(errors.fold(failure, |failure, finding| finding.causing(failure)))
 }

@@ -15,7 +15,7 @@ use sysext_formats::digest::Sha256Digest;
 use sysext_formats::time::UtcTime;
 
 use super::signed_list;
-use crate::fragment::Fragment;
+use crate::fragment::{Fragment, UnknownSchema, path_for, with_suffix};
 
 /// Bytes of a file with a digest that are read at most; OBS ignores longer ones.
 const MAX_COMPANION: u64 = 65_536;
@@ -38,6 +38,14 @@ pub enum NotWhole {
     /// The digest of a fragment is there, or fragments are wanted, and the fragment is not.
     #[error("{} is not there", .0.display())]
     NoFragment(PathBuf),
+    /// The fragment is one of another version.
+    #[error("{} can not be used: {source}", path.display())]
+    Schema {
+        /// The fragment.
+        path: PathBuf,
+        /// Why.
+        source: UnknownSchema,
+    },
     /// A file can not be read.
     #[error("{} can not be read: {reason}", path.display())]
     Unreadable {
@@ -62,13 +70,14 @@ pub enum Fragments {
 /// # Errors
 /// With the first that contradicts.
 pub fn check(image: &Path, sha256: Sha256Digest, fragments: Fragments) -> Result<(), NotWhole> {
-    if let Some(promised) = promised(&beside(image, "sha256"), image)?
+    let companion = with_suffix(image, "sha256");
+    if let Some(promised) = promised(&companion, image)?
         && promised != sha256
     {
-        return Err(other(beside(image, "sha256"), promised, image, sha256));
+        return Err(other(companion, promised, image, sha256));
     }
-    let fragment = beside(image, "json");
-    let companion = beside(&fragment, "sha256");
+    let fragment = path_for(image, None);
+    let companion = with_suffix(&fragment, "sha256");
     let promised = promised(&companion, &fragment)?;
     let bytes = read(&fragment, crate::fragment::MAX_BYTES)?;
     match (&bytes, promised) {
@@ -86,8 +95,12 @@ pub fn check(image: &Path, sha256: Sha256Digest, fragments: Fragments) -> Result
         }
         _ => {}
     }
-    let said = bytes.and_then(|bytes| Fragment::parse(&bytes)?.sha256());
-    match said {
+    let said = bytes.map_or(Ok(None), |bytes| Fragment::parse(&bytes));
+    let said = said.map_err(|source| NotWhole::Schema {
+        path: fragment.clone(),
+        source,
+    })?;
+    match said.and_then(|said| said.sha256()) {
         Some(said) if said != sha256 => Err(other(fragment, said, image, sha256)),
         _ => Ok(()),
     }
@@ -97,8 +110,8 @@ pub fn check(image: &Path, sha256: Sha256Digest, fragments: Fragments) -> Result
 /// time of the change counts, which nobody sets, and which is later when a name appeared later.
 #[must_use]
 pub fn is_young(image: &Path, now: UtcTime, patience: Duration) -> bool {
-    let fragment = beside(image, "json");
-    let companions = [beside(image, "sha256"), beside(&fragment, "sha256")];
+    let fragment = path_for(image, None);
+    let companions = [image, &fragment].map(|file| with_suffix(file, "sha256"));
     [image.to_owned(), fragment]
         .iter()
         .chain(&companions)
@@ -132,8 +145,7 @@ fn other(companion: PathBuf, promised: Sha256Digest, file: &Path, found: Sha256D
 }
 
 fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, NotWhole> {
-    let parent = path.parent().unwrap_or(Path::new("."));
-    let bytes = Dir::open(parent).and_then(|directory| directory.read(&name(path), limit));
+    let bytes = Dir::of_file(path).and_then(|(directory, name)| directory.read(&name, limit));
     bytes.map_err(|error| NotWhole::Unreadable {
         path: path.to_owned(),
         reason: error.to_string(),
@@ -143,11 +155,4 @@ fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, NotWhole> {
 fn name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(suffix);
-    PathBuf::from(name)
 }

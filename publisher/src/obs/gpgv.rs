@@ -11,7 +11,6 @@ use std::process::{Command, Stdio};
 use data_encoding::BASE64;
 use sysext_durable::Dir;
 
-use crate::config::directory_of;
 use crate::signer::without_secrets;
 
 /// Bytes of a keyring; a key of a project has 2 kB.
@@ -56,7 +55,6 @@ pub enum SignatureError {
 /// The keys of a vendor's file.
 #[derive(Debug)]
 pub struct Keyring {
-    path: PathBuf,
     bytes: Vec<u8>,
 }
 
@@ -70,7 +68,7 @@ impl Keyring {
             path: path.to_owned(),
             reason,
         };
-        let file = directory_of(path).map_err(|error| refused(error.to_string()))?;
+        let file = Dir::of_existing_file(path).map_err(|error| refused(error.to_string()))?;
         let (directory, name) = file.ok_or_else(|| refused("it is not there".to_owned()))?;
         let bytes = directory
             .read(&name, MAX_KEYRING)
@@ -82,10 +80,7 @@ impl Keyring {
             dearmored(&bytes)
                 .ok_or_else(|| refused("it is neither binary nor armored keys".to_owned()))?
         };
-        Ok(Self {
-            path: path.to_owned(),
-            bytes,
-        })
+        Ok(Self { bytes })
     }
 
     /// Verifies a detached signature of `list`, with files in `scratch`; the answer is the fingerprint of the key.
@@ -127,12 +122,6 @@ impl Keyring {
         } else {
             Err(SignatureError::None(said.trim().to_owned()))
         }
-    }
-
-    /// The file that it was read from.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 }
 

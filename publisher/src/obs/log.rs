@@ -80,14 +80,9 @@ impl Log {
     }
 }
 
-fn append(path: &Path) -> Result<File, String> {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or("it has no file name")?;
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let directory = Dir::open(parent.unwrap_or(Path::new("."))).map_err(|it| it.to_string())?;
-    directory.append(name, MODE).map_err(|it| it.to_string())
+fn append(path: &Path) -> Result<File, sysext_durable::Error> {
+    let (directory, name) = Dir::of_file(path)?;
+    directory.append(&name, MODE)
 }
 
 /// At most so many bytes of a text, and whole characters.

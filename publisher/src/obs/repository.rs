@@ -7,17 +7,19 @@
 //!   the list stays the same is wrong.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write as _};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use sysext_durable::Dir;
-use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
+use sysext_formats::catalog::link;
+use sysext_formats::digest::Sha256Digest;
 use sysext_formats::limits::MAX_IMAGE;
 use sysext_formats::name::url_component;
-use url::{Host, Url};
+use url::Url;
 
 use super::gpgv::{Keyring, SignatureError};
 use super::signed_list::{self, Listed};
+use crate::content::HashingReader;
 use crate::fragment::{self, Fragment};
 use crate::location::{LocationError, WebFolder};
 
@@ -25,7 +27,6 @@ use crate::location::{LocationError, WebFolder};
 const MAX_SIGNATURE: u64 = 65_536;
 /// How often a list that changes while it is read is read again.
 const ATTEMPTS: u32 = 3;
-const PIECE: usize = 1 << 20;
 const MODE: u32 = 0o644;
 /// What a file is called before it has its name.
 const ARRIVING: &str = "arriving";
@@ -112,17 +113,9 @@ impl Repository {
     /// # Errors
     /// When it is no URL to fetch from.
     pub fn new(url: Url) -> Result<Self, RepositoryError> {
-        let is_here = match url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        let is_private = url.scheme() == "https" || url.scheme() == "http" && is_here;
-        // What is in a URL is in every message and every log.
-        let is_anonymous = url.username().is_empty() && url.password().is_none();
-        if !(is_private && is_anonymous) {
+        if link(url.as_str()).is_none() {
             let mut shown = url;
+            // What is in a URL is in every message and every log.
             // It fails where there can be none.
             let _ = shown
                 .set_username("")
@@ -209,7 +202,7 @@ impl Repository {
         let Some(file) = directory.open_file(name)? else {
             return Ok(false);
         };
-        Ok(copy(file, |_| Ok(())).map_err(failed)? == sha256)
+        Ok(Sha256Digest::of_reader(file).map_err(failed)? == sha256)
     }
 
     /// Brings a file of the repository into `directory`, by way of `scratch` on the same file system.
@@ -231,7 +224,9 @@ impl Repository {
         };
         let mut file = scratch.writer(ARRIVING, MODE)?;
         let body = body.take(most(name, directory)?.saturating_add(1));
-        let found = copy(body, |piece| file.write_all(piece)).map_err(failed)?;
+        let mut body = HashingReader::new(body);
+        io::copy(&mut body, &mut file).map_err(failed)?;
+        let found = body.finish();
         if found != sha256 {
             return Ok(Fetched::Other(found));
         }
@@ -244,32 +239,13 @@ impl Repository {
 /// Bytes that a file may have: what its fragment says, where that is there.
 fn most(name: &str, directory: &Dir) -> Result<u64, RepositoryError> {
     let fragment = directory.read(&format!("{name}.json"), fragment::MAX_BYTES)?;
-    let said = fragment.and_then(|bytes| Fragment::parse(&bytes)?.length());
+    // One that can not be used bounds nothing; who publishes the image hears of it.
+    let said = fragment.and_then(|bytes| Fragment::parse(&bytes).ok()??.length());
     Ok(if name.ends_with(".json") {
         fragment::MAX_BYTES
     } else {
         said.unwrap_or(MAX_IMAGE).min(MAX_IMAGE)
     })
-}
-
-/// Reads to the end; the answer is the digest of what came.
-fn copy(
-    mut from: impl Read,
-    mut to: impl FnMut(&[u8]) -> std::io::Result<()>,
-) -> std::io::Result<Sha256Digest> {
-    let mut hasher = Sha256Hasher::default();
-    let mut buffer = vec![0; PIECE];
-    loop {
-        let count = match from.read(&mut buffer) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            result => result?,
-        };
-        let Some(piece) = buffer.get(..count).filter(|piece| !piece.is_empty()) else {
-            return Ok(hasher.finish());
-        };
-        hasher.update(piece);
-        to(piece)?;
-    }
 }
 
 fn verify(

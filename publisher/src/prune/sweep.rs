@@ -14,11 +14,10 @@ use crate::failure::{Failure, Kind};
 use crate::location::{Place, Store, Swap};
 use crate::prune::record::{self, Left, Named, Record, RecordError};
 use crate::published::{LookUp, Published, PublishedError};
+use crate::reconcile::{ATTEMPTS, jitter};
 use crate::session::Session;
 use crate::ui;
 use crate::upload::{self, UploadError};
-
-const ATTEMPTS: u32 = 5;
 
 /// What was deleted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -68,7 +67,7 @@ impl Swept {
 pub fn sweep(context: &Context, session: &Session) -> Result<Swept, Failure> {
     let store = session.store(context)?;
     let store = store.as_ref();
-    for _ in 0..ATTEMPTS {
+    for attempt in 1..=ATTEMPTS {
         let expected = upload::timestamp(store)?;
         let Some(mut record) = read(context, store)? else {
             return Ok(Swept::default());
@@ -91,6 +90,8 @@ pub fn sweep(context: &Context, session: &Session) -> Result<Swept, Failure> {
             store.exclusive()?
         };
         if upload::timestamp(store)? != expected {
+            drop(guard);
+            std::thread::sleep(jitter(attempt));
             continue;
         }
         let mut swept = Swept::default();
@@ -113,6 +114,8 @@ pub fn sweep(context: &Context, session: &Session) -> Result<Swept, Failure> {
         }
         record.write(store)?;
         if store.finish()? == Swap::Lost {
+            drop(guard);
+            std::thread::sleep(jitter(attempt));
             continue;
         }
         if guard.is_none() && upload::timestamp(store)? != expected {

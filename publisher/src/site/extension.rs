@@ -1,7 +1,6 @@
 //! One extension as the page shows it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use sysext_formats::catalog::{DEFAULT_CHANNEL, ExtensionIndex, Image};
 use sysext_formats::digest::Sha256Digest;
@@ -286,10 +285,10 @@ fn release(images: &[&Image], known: &BTreeMap<Sha256Digest, &Version>) -> Optio
             .withdrawn
             .as_ref()
             .map(|it| (Text::new(&it.reason), Moment(it.since))),
-        rollout: image.rollout.as_ref().map(|it| {
-            let lasts = Duration::from_secs(u64::from(it.hours) * 3_600);
-            (Moment(it.start), Moment(it.start.plus(lasts)))
-        }),
+        rollout: image
+            .rollout
+            .as_ref()
+            .map(|it| (Moment(it.start), Moment(it.end()))),
         notes: link(links.and_then(|links| links.notes.as_ref())),
         source: link(links.and_then(|links| links.source.as_ref())),
         images: images.iter().map(|image| row(image, known)).collect(),
@@ -335,16 +334,11 @@ fn updates(image: &Image, known: &BTreeMap<Sha256Digest, &Version>) -> Vec<Updat
 
 /// Which hosts an image fits, in words.
 fn os(release: &Fields) -> Text {
-    let Some(id) = release.get("ID") else {
-        return Text::new("none");
+    let Some(os) = release.bound_to() else {
+        let fits_all = release.get("ID").is_some();
+        return Text::new(if fits_all { "any" } else { "none" });
     };
-    if id == "_any" {
-        return Text::new("any");
-    }
-    let version = release.get("VERSION_ID").map(|it| format!(" {it}"));
-    let level = release
-        .get("SYSEXT_LEVEL")
-        .map(|it| format!(", level {it}"));
-    let (version, level) = (version.unwrap_or_default(), level.unwrap_or_default());
-    Text::new(&format!("{id}{version}{level}"))
+    let version = os.version.map(|it| format!(" {it}")).unwrap_or_default();
+    let level = os.level.map(|it| format!(", level {it}"));
+    Text::new(&format!("{}{version}{}", os.id, level.unwrap_or_default()))
 }

@@ -74,8 +74,7 @@ impl Moment {
     /// The day, UTC.
     #[must_use]
     pub fn day(&self) -> String {
-        let text = self.0.to_string();
-        text.chars().take("YYYY-MM-DD".len()).collect()
+        self.0.day()
     }
 
     /// The minute, UTC.

@@ -148,12 +148,8 @@ fn list(
 
 /// The entry that says until when the list is good.
 fn best_before(expires: UtcTime) -> (String, Sha256Digest) {
-    let day: String = expires
-        .to_string()
-        .chars()
-        .take("YYYY-MM-DD".len())
-        .collect();
-    (format!("BEST-BEFORE-{day}"), Sha256Digest::of(b""))
+    let name = format!("BEST-BEFORE-{}", expires.day());
+    (name, Sha256Digest::of(b""))
 }
 
 fn text(lines: impl IntoIterator<Item = (String, Sha256Digest)>) -> Result<String, SumsError> {

@@ -9,6 +9,8 @@ use url::Url;
 pub fn text(name: &ExtensionName, url: &Url, images: &[Image]) -> String {
     // The architecture is part of each pattern, or it would be read as part of the version.
     let mut patterns = vec![format!("{name}_@v_%a.raw"), format!("{name}_@v_noarch.raw")];
+    // The OS is in the file names of those that are for one only.
+    let is_bound = |image: &Image| image.extension_release.bound_to().is_some();
     if images.iter().any(is_bound) {
         patterns.insert(0, format!("{name}_@v_%o-%w_%a.raw"));
     }
@@ -23,10 +25,4 @@ pub fn text(name: &ExtensionName, url: &Url, images: &[Image]) -> String {
          [Target]\nType=regular-file\nPath=/var/lib/extensions.d\nMatchPattern={patterns}\n\
          CurrentSymlink=/var/lib/extensions/{name}.raw\nInstancesMax=2\nMode=0644\n"
     )
-}
-
-/// Whether it is for one OS only, which is in its file name then.
-fn is_bound(image: &Image) -> bool {
-    let id = image.extension_release.get("ID");
-    id.is_some_and(|id| id != "_any")
 }

@@ -177,6 +177,36 @@ fn a_fragment_of_other_bytes_is_refused_and_describing_again_mends_it() {
 }
 
 #[test]
+fn a_fragment_of_a_later_version_is_an_error_wherever_it_is_read() {
+    let obs = Obs::new();
+    let image = obs.build("hello", "1.0");
+    let json = r#"{"schema":2,"name":"hello"}"#.as_bytes();
+    obs.vendor.write("repo/hello_1.0_noarch.raw.json", json);
+    obs.remove("hello_1.0_noarch.raw.json.sha256");
+    for words in [["add", &image], ["describe", &image], ["sync", "repo"]] {
+        let run = obs.vendor.run(&words).ends(1);
+        run.says(&["hello_1.0_noarch.raw.json", "its schema is 2"]);
+    }
+    assert_eq!(obs.vendor.read("repo/hello_1.0_noarch.raw.json"), json);
+    obs.hook_with(&[]).ends(5).says(&["its schema is 2"]);
+    obs.hook().ends(0);
+    assert!(obs.problems()[0].1.contains("its schema is 2"));
+}
+
+#[test]
+fn a_dry_run_names_the_fragment_as_a_real_one_does() {
+    let vendor = Vendor::with_catalog();
+    vendor.image("hello", "1.0");
+    let describe = ["describe", "hello_1.0_noarch.raw"];
+    let dry = vendor
+        .run(&[&["--dry-run"], &describe[..]].concat())
+        .ends(0);
+    let real = vendor.run(&describe).ends(0);
+    assert_eq!(real.out, "hello_1.0_noarch.raw.json\n");
+    assert_eq!(dry.out, format!("would write {}", real.out));
+}
+
+#[test]
 fn what_packing_writes_is_a_fragment_too() {
     let vendor = Vendor::with_catalog();
     std::fs::create_dir_all(vendor.path("tree/usr/share/hello")).unwrap();
@@ -368,6 +398,34 @@ fn one_bad_image_stops_no_other_and_status_names_it_until_it_is_mended() {
 }
 
 #[test]
+fn what_is_not_published_is_said_once() {
+    let obs = Obs::new();
+    obs.vendor
+        .image_of(&ImageSpec::new("other"), "repo/hello_3.0_noarch.raw");
+    obs.vendor
+        .write("repo/appliance-Build1.raw", &[0x5a; 40_000]);
+    let directory = obs.vendor.path("repo");
+    let words = [
+        "obs-hook",
+        "--patience",
+        "0",
+        "a:b/c",
+        directory.to_str().unwrap(),
+    ];
+    let run = obs.vendor.run(&words).ends(0);
+    assert_eq!(
+        run.out,
+        "nothing to do: everything else is published already\n"
+    );
+    for once in [
+        "hello_3.0_noarch.raw is not published",
+        "Build1.raw: left out",
+    ] {
+        assert_eq!(run.err.matches(once).count(), 1, "{}", run.err);
+    }
+}
+
+#[test]
 fn what_is_not_all_there_is_tried_again_and_the_rest_is_published() {
     let obs = Obs::new();
     obs.build("hello", "1.0");
@@ -503,6 +561,11 @@ fn the_call_is_the_one_of_obs() {
         .run(&["obs-hook", "standard", "repo"])
         .ends(2)
         .says(&["PROJECT/REPO"]);
+    // What is about images of one day is nothing for a hook that is set up once.
+    for word in ["--at", "--anew", "--fixes", "--notes", "--source"] {
+        let words = ["obs-hook", word, "https://a.example", "a:b/c", "repo"];
+        obs.vendor.run(&words).ends(2).says(&[word]);
+    }
     obs.vendor
         .run(&["obs-hook", "a:b/c", "nowhere"])
         .ends(1)

@@ -303,29 +303,44 @@ fn what_a_killed_run_was_about_to_fetch_is_removed_by_the_next_one_and_of_one_th
     );
     let url = obs.server.url("repo");
     let words = ["obs-fetch", "--keyring", "keyring.gpg", &url, "fetched"];
-    let mut command = obs.vendor.command(&words);
-    let command = command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut run = command.spawn().unwrap();
-    let left = || -> usize {
+    let start = || {
+        let mut command = obs.vendor.command(&words);
+        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    };
+    let left = || -> std::collections::BTreeSet<_> {
         let files = std::fs::read_dir(obs.vendor.path("fetched"))
             .into_iter()
             .flatten();
-        let names = files.map(|file| file.unwrap().file_name());
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
         names
-            .filter(|name| name.to_str().unwrap().starts_with(".obs-fetch-"))
-            .count()
+            .filter(|name| name.starts_with(".obs-fetch-"))
+            .collect()
     };
-    let fragment = obs.vendor.path("fetched/hello_1.0_noarch.raw.json");
-    while !fragment.exists() {
-        assert!(run.try_wait().unwrap().is_none(), "it has ended");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    // Each run has one folder; the server is so slow that none of them ends by itself.
+    let wait_for = |good: &dyn Fn(&std::collections::BTreeSet<String>) -> bool| {
+        for _ in 0..1_000 {
+            if good(&left()) {
+                return left();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("{:?} are there", left());
+    };
+    let end = |mut run: std::process::Child| {
+        run.kill().unwrap();
+        run.wait().unwrap();
+    };
+    let first = start();
+    let one = wait_for(&|names| names.len() == 1);
     obs.fetch_with(&["--dry-run"]).ends(0);
-    assert_eq!(left(), 1);
-    run.kill().unwrap();
-    run.wait().unwrap();
-    assert_eq!(left(), 1);
-    obs.fetch_with(&["--dry-run"]).ends(0);
-    assert_eq!(left(), 0);
-    assert_eq!(obs.folder(), ["hello_1.0_noarch.raw.json"]);
+    assert_eq!(left(), one, "a dry run touches nothing");
+    let second = start();
+    let both = wait_for(&|names| names.len() == 2);
+    assert!(both.is_superset(&one), "that of a run that lives is gone");
+    end(first);
+    end(second);
+    let third = start();
+    wait_for(&|names| names.len() == 1 && names.is_disjoint(&both));
+    end(third);
 }

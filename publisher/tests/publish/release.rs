@@ -82,6 +82,18 @@ fn a_version_is_withdrawn_and_comes_back() {
         ])
         .ends(2)
         .says(&["for arm64"]);
+    // One rule for architectures, whatever the command.
+    let arch = ["--arch", "amd64"];
+    for words in [
+        &["withdraw", "hello", "2.0", "--undo"][..],
+        &["promote", "hello", "2.0"],
+        &["rollout", "hello", "2.0", "--done"],
+        &["add", "hello_2.0_noarch.raw"],
+        &["describe", "hello_2.0_noarch.raw"],
+    ] {
+        let run = vendor.run(&[words, &arch].concat()).ends(2);
+        run.says(&["systemd calls it x86-64"]);
+    }
 }
 
 #[test]

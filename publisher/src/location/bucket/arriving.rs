@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write};
 
 use object_store::path::Path;
-use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
+use sysext_formats::digest::Sha256Digest;
 
 use super::lease::Turn;
 use super::object::{About, Labels, When, Written};
@@ -62,20 +62,12 @@ impl Arriving {
         if let Some(said) = there.sha256 {
             return Ok(said == sha256);
         }
-        let mut parts = Parts::new(self.requests.clone(), self.key.clone(), there.clone());
-        let mut hasher = Sha256Hasher::default();
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            let read = parts.read(&mut buffer);
-            let count = read.map_err(|source| LocationError::Stream {
-                file: self.requests.url(&self.key),
-                source,
-            })?;
-            if count == 0 {
-                return Ok(hasher.finish() == sha256);
-            }
-            hasher.update(buffer.get(..count).unwrap_or_default());
-        }
+        let parts = Parts::new(self.requests.clone(), self.key.clone(), there.clone());
+        let found = Sha256Digest::of_reader(parts).map_err(|source| LocationError::Stream {
+            file: self.requests.url(&self.key),
+            source,
+        })?;
+        Ok(found == sha256)
     }
 
     fn put(&mut self, when: &When) -> Result<Written, LocationError> {
