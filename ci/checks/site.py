@@ -136,7 +136,7 @@ def many(driver, url):
     box = driver.find_element(By.ID, "_q")
     check(box.is_displayed(), "there is no search box")
     status = driver.find_element(By.ID, "_found")
-    for typed, found in [("KUBER", ["k3s"]), ("cve-2026-1.31.5", ["k3s"]), ("t", None), ("k3s kubernetes", ["k3s"]), ("nothing", [])]:
+    for typed, found in [("KUBER", ["k3s"]), ("cve-2026-11315", ["k3s"]), ("t", None), ("k3s kubernetes", ["k3s"]), ("nothing", [])]:
         box.clear()
         box.send_keys(typed)
         if found is not None:

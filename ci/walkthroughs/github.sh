@@ -9,7 +9,7 @@ source "$CI_DIR/lib/python.sh"
 # shellcheck source=ci/lib/forge.sh
 source "$CI_DIR/lib/forge.sh"
 
-faketime_library
+faketime_or_skip
 forge_begin acme/hello gh-pages
 export GH_WORLD=$WORLD
 install -m 0755 "$CI_DIR/lib/gh-stub" "$BIN/gh"
@@ -18,8 +18,7 @@ walk "One binary from GitHub Actions" "$CLONE" "https://acme.github.io/hello=$PA
 # workflow NAME REF [DAYS]: runs a workflow of the clone, so many days from now.
 workflow() {
     local name=$1 reference=$2 days=${3-} variables=()
-    [[ -z $days ]] || variables=(--variable "LD_PRELOAD=$FAKETIME_LIBRARY" --variable "FAKETIME=+${days}d"
-        --variable DONT_FAKE_MONOTONIC=1)
+    [[ -z $days ]] || variables=(--days "$days")
     say "GitHub: $name on $reference${days:+, $days days later}"
     "$YAML" "$CI_DIR/lib/github-runner" "$CLONE/.github/workflows/$name.yml" --world "$WORLD" --remote "$REMOTE" \
         --ref "$reference" --server "$WEB_URL" --repository "$REPOSITORY" --action "$CI_DIR/action" \
