@@ -251,7 +251,7 @@ def main():
         box.send_keys("nothing")
         check(not names(driver) and not shown(driver, ".ext"), "what does not fit is still there")
         box.clear()
-        box.send_keys("cve-2026-7")
+        box.send_keys("cve-2026-10007")
         check((names(driver), len(shown(driver, ".ext"))) == (["tool"], 1), "what fits is not there")
         asked = [it for it in requests(driver) if not it.startswith("data:") and it != "about:blank"]
         strange = sorted({it for it in asked if it.split("#")[0] not in pages})
