@@ -203,7 +203,7 @@ impl<'a> Check<'a> {
                 self.document.problems.push(format!("{name}: {problem}"));
             }
             for transport in &image.transports {
-                if let Err(problem) = self.transport(transport, image) {
+                if let Err(problem) = self.transport(transport, image, &index.images) {
                     self.document.problems.push(format!("{name}: {problem}"));
                 }
             }
@@ -218,9 +218,14 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn transport(&mut self, transport: &Transport, image: &Image) -> Result<(), String> {
+    fn transport(
+        &mut self,
+        transport: &Transport,
+        image: &Image,
+        images: &[Image],
+    ) -> Result<(), String> {
         match transport.kind {
-            TransportKind::Zstd => {}
+            TransportKind::Zstd | TransportKind::RelinkLzma => {}
             // A later version of this program has made it; hosts that do not know it take another way.
             TransportKind::Unknown(_) => {
                 self.document.transports_unknown += 1;
@@ -229,7 +234,16 @@ impl<'a> Check<'a> {
         }
         self.document.transports_checked += 1;
         let reader = self.open(&transport.file, transport.length)?;
-        content::check_zstd(reader, transport, image).map_err(|error| error.to_string())?;
+        let checked = match transport.kind {
+            TransportKind::RelinkLzma => {
+                let base = content::base(transport, images).map_err(|error| error.to_string())?;
+                let old = self.open(&base.file, base.length)?;
+                self.document.bytes_read += base.length;
+                content::check_patch(reader, transport, (old, base), image, tempfile::tempfile)
+            }
+            _ => content::check_zstd(reader, transport, image),
+        };
+        checked.map_err(|error| error.to_string())?;
         self.document.bytes_read += transport.length;
         Ok(())
     }
