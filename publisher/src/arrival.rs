@@ -4,24 +4,28 @@
 //! - A file that changes while it is read is noticed: its identity, size and times are looked at before the first byte
 //!   that says anything about the image, and after the last.
 //! - A transport that is not smaller than the image is dropped.
+//! - What is written is hashed as it is written ([`Brought`]), so that the self-check need not read it again.
+//! - A new file is at the location, or was found at URLs of its own ([`elsewhere`](crate::elsewhere)): there is no third
+//!   way into an [`Arrival`].
+
+mod pass;
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use sysext_formats::catalog::{Image, Transport, TransportKind};
+use sysext_formats::catalog::{Image, Transport};
 use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
-use sysext_formats::limits::{MAX_IMAGE, WRITTEN_ZSTD_WINDOW_LOG};
+use sysext_formats::limits::MAX_IMAGE;
 use sysext_formats::name::{FileName, NameError};
-use sysext_formats::role::Extra;
 
+use self::pass::{Hashed, Hashing, copy, pass};
 use crate::config::{Config, TransportChoice};
+use crate::elsewhere::{Found, Promised};
 use crate::location::{Incoming, LocationError, Place, Store};
+use crate::parallel;
 use crate::ui::Ui;
-use crate::ui::progress::Progress;
-
-const PIECE: usize = 1 << 20;
 
 /// Why an image did not arrive.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +114,8 @@ impl Identity {
 pub struct Transports {
     /// The zstd level of the full one; none is made without.
     pub zstd: Option<i32>,
+    /// How many threads make it.
+    pub threads: u32,
 }
 
 impl Transports {
@@ -119,11 +125,74 @@ impl Transports {
         let zstd = config.transports.contains(&TransportChoice::Zstd);
         Self {
             zstd: zstd.then_some(level.unwrap_or(config.zstd_level)),
+            threads: u32::try_from(parallel::cores()).unwrap_or(1),
+        }
+    }
+
+    /// The same, made for so many images at once.
+    #[must_use]
+    pub fn sharing(self, images: usize) -> Self {
+        let images = u32::try_from(images).unwrap_or(u32::MAX).max(1);
+        Self {
+            threads: (self.threads / images).max(1),
+            ..self
         }
     }
 }
 
-/// An image whose bytes are at the host, with nobody led to them yet.
+/// A file at the location that was written whole, and is on its way to a name. Its digest is that of every byte that the
+/// host was given for it.
+#[derive(Debug)]
+pub(crate) struct Brought {
+    incoming: Box<dyn Incoming>,
+    sha256: Sha256Digest,
+}
+
+impl Brought {
+    /// For tests: a file of these bytes.
+    #[cfg(test)]
+    pub(crate) fn of(mut incoming: Box<dyn Incoming>, bytes: &[u8]) -> Self {
+        incoming.write_all(bytes).unwrap();
+        Self {
+            incoming,
+            sha256: Sha256Digest::of(bytes),
+        }
+    }
+
+    /// What was written.
+    pub(crate) fn sha256(&self) -> Sha256Digest {
+        self.sha256
+    }
+}
+
+impl From<Hashed<Box<dyn Incoming>>> for Brought {
+    fn from(hashed: Hashed<Box<dyn Incoming>>) -> Self {
+        Self {
+            incoming: hashed.inner,
+            sha256: hashed.sha256,
+        }
+    }
+}
+
+/// Where the bytes of a new file are.
+#[derive(Debug)]
+pub(crate) enum Bytes {
+    /// At the location, on their way to a name.
+    Incoming(Brought),
+    /// At URLs of their own.
+    Elsewhere(Found),
+}
+
+impl Bytes {
+    fn publish(&mut self) -> Result<(), LocationError> {
+        match self {
+            Self::Incoming(brought) => brought.incoming.publish(brought.sha256),
+            Self::Elsewhere(_) => Ok(()),
+        }
+    }
+}
+
+/// An image whose bytes are at the host, or at URLs of their own, with nobody led to them yet.
 #[derive(Debug)]
 pub struct Arrival {
     /// Its name.
@@ -134,8 +203,8 @@ pub struct Arrival {
     pub sha256: Sha256Digest,
     /// Its transports.
     pub transports: Vec<Transport>,
-    pub(crate) image: Box<dyn Incoming>,
-    pub(crate) transport_files: Vec<Box<dyn Incoming>>,
+    pub(crate) image: Bytes,
+    pub(crate) transport_files: Vec<Bytes>,
 }
 
 impl Arrival {
@@ -145,9 +214,57 @@ impl Arrival {
     /// When the host fails.
     pub fn publish(&mut self) -> Result<(), LocationError> {
         self.image.publish()?;
-        self.transport_files
-            .iter_mut()
-            .try_for_each(|file| file.publish())
+        self.transport_files.iter_mut().try_for_each(Bytes::publish)
+    }
+
+    /// An image that is not at the location, with its transports, each as `find` finds it.
+    ///
+    /// # Errors
+    /// When one is not found.
+    pub fn elsewhere<E>(
+        image: Promised<'_>,
+        transports: Vec<Transport>,
+        find: impl Fn(Promised<'_>) -> Result<Found, E>,
+    ) -> Result<Self, E> {
+        let found = find(image)?;
+        let files = transports.iter().map(|it| find(it.into()));
+        let transport_files = files.map(|found| Ok(Bytes::Elsewhere(found?)));
+        Ok(Self {
+            file: image.file.clone(),
+            length: image.length,
+            sha256: image.sha256,
+            transport_files: transport_files.collect::<Result<_, E>>()?,
+            transports,
+            image: Bytes::Elsewhere(found),
+        })
+    }
+
+    /// Adds a transport of these bytes, which is brought to `store`.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    pub fn add_transport(
+        &mut self,
+        store: &dyn Store,
+        transport: Transport,
+        bytes: &[u8],
+    ) -> Result<(), ArrivalError> {
+        let failed = |source| ArrivalError::Write {
+            file: transport.file.clone(),
+            source,
+        };
+        let mut incoming = Hashing::new(store.incoming(&Place::Image(transport.file.clone()))?);
+        incoming.write_all(bytes).map_err(failed)?;
+        let brought = incoming.finish().map_err(failed)?.into();
+        self.transport_files.push(Bytes::Incoming(brought));
+        self.transports.push(transport);
+        Ok(())
+    }
+
+    /// Whether the image is at the location.
+    #[must_use]
+    pub fn is_at_location(&self) -> bool {
+        matches!(self.image, Bytes::Incoming(_))
     }
 }
 
@@ -176,177 +293,79 @@ pub fn bring(
     transports: Transports,
     ui: &Ui,
 ) -> Result<Arrival, ArrivalError> {
-    let failed = |source| ArrivalError::Write {
-        file: file.clone(),
-        source,
-    };
-    let mut image = store.incoming(&Place::Image(file.clone()))?;
-    let mut zstd = None;
-    if let Some(level) = transports.zstd {
-        let name: FileName = format!("{file}.zst").parse()?;
-        let incoming = store.incoming(&Place::Image(name.clone()))?;
-        let counted = Counted::new(incoming);
-        let encoder = encoder(counted, level, identity.length).map_err(failed)?;
-        zstd = Some((name, encoder));
-    }
-    let mut hasher = Sha256Hasher::default();
-    copy(path, identity, ui, |piece| {
-        hasher.update(piece);
-        image.write_all(piece).map_err(failed)?;
-        match &mut zstd {
-            Some((_, encoder)) => encoder.write_all(piece).map_err(failed),
-            None => Ok(()),
-        }
-    })?;
-    image.flush().map_err(failed)?;
-    let mut arrival = Arrival {
+    let open = |name: &FileName| store.incoming(&Place::Image(name.clone()));
+    let passed = pass(path, identity, file, transports, open, ui)?;
+    let (transports, files): (_, Vec<_>) = passed.transports.into_iter().unzip();
+    let arrived = |hashed: Hashed<_>| Bytes::Incoming(hashed.into());
+    Ok(Arrival {
         file: file.clone(),
         length: identity.length,
-        sha256: hasher.finish(),
-        transports: Vec::new(),
-        image,
-        transport_files: Vec::new(),
-    };
-    if let Some((name, encoder)) = zstd {
-        let counted = encoder.finish().map_err(failed)?;
-        if counted.length < identity.length {
-            arrival.transports.push(Transport {
-                kind: TransportKind::Zstd,
-                file: name,
-                length: counted.length,
-                sha256: counted.hasher.finish(),
-                from: None,
-                extra: Extra::new(),
-            });
-            arrival.transport_files.push(counted.inner);
-        }
-    }
-    Ok(arrival)
+        sha256: passed.image.sha256,
+        transports,
+        image: arrived(passed.image),
+        transport_files: files.into_iter().map(arrived).collect(),
+    })
 }
 
-/// Brings files that are promised already: an image and its transports from `folder`, each under its name there.
+/// The digest of the image at `path` and the transports that [`bring`] would make of it, of which nothing is kept.
 ///
 /// # Errors
-/// When one can not be read or written. Whether the bytes are the promised ones is for the caller to have looked at, and
-/// for the self-check to look at again.
-pub fn bring_promised(
+/// When it can not be read, or changes meanwhile.
+pub fn measure(
+    path: &Path,
+    identity: Identity,
+    file: &FileName,
+    transports: Transports,
+    ui: &Ui,
+) -> Result<(Sha256Digest, Vec<Transport>), ArrivalError> {
+    let nowhere = |_: &FileName| Ok(io::sink());
+    let passed = pass(path, identity, file, transports, nowhere, ui)?;
+    let transports = passed.transports.into_iter();
+    let transports = transports.map(|(transport, _)| transport).collect();
+    Ok((passed.image.sha256, transports))
+}
+
+/// Brings files that are promised already: an image and its transports from `folder`, each under its name there. What has
+/// URLs of its own is not brought, but looked for there by `find`.
+///
+/// # Errors
+/// When one can not be read, written or found. Whether the bytes are the promised ones is for the caller to have looked at,
+/// and for the self-check to look at again.
+pub fn bring_promised<E: From<ArrivalError>>(
     store: &dyn Store,
     folder: &Path,
     image: &Image,
+    mut find: impl FnMut(Promised<'_>) -> Result<Found, E>,
     ui: &Ui,
-) -> Result<Arrival, ArrivalError> {
-    let file = |name: &FileName| -> Result<Box<dyn Incoming>, ArrivalError> {
+) -> Result<Arrival, E> {
+    let copied = |name: &FileName| -> Result<Brought, ArrivalError> {
         let failed = |source| ArrivalError::Write {
             file: name.clone(),
             source,
         };
         let path = folder.join(name.as_str());
-        let mut incoming = store.incoming(&Place::Image(name.clone()))?;
+        let mut incoming = Hashing::new(store.incoming(&Place::Image(name.clone()))?);
         copy(&path, Identity::at(&path)?, ui, |piece| {
             incoming.write_all(piece).map_err(failed)
         })?;
-        incoming.flush().map_err(failed)?;
-        Ok(incoming)
+        Ok(incoming.finish().map_err(failed)?.into())
     };
-    let transports = image.transports.iter();
+    let mut bytes = |promised: Promised<'_>| -> Result<Bytes, E> {
+        Ok(if promised.urls.is_empty() {
+            Bytes::Incoming(copied(promised.file)?)
+        } else {
+            Bytes::Elsewhere(find(promised)?)
+        })
+    };
+    let transports = image.transports.iter().map(Promised::from);
     Ok(Arrival {
         file: image.file.clone(),
         length: image.length,
         sha256: image.sha256,
         transports: image.transports.clone(),
-        image: file(&image.file)?,
-        transport_files: transports
-            .map(|transport| file(&transport.file))
-            .collect::<Result<_, _>>()?,
+        image: bytes(image.into())?,
+        transport_files: transports.map(&mut bytes).collect::<Result<_, _>>()?,
     })
-}
-
-/// The same bytes for the same input on every machine: any number of workers from one on gives the same frame.
-fn encoder(
-    out: Counted,
-    level: i32,
-    length: u64,
-) -> io::Result<zstd::stream::write::Encoder<'static, Counted>> {
-    let mut encoder = zstd::stream::write::Encoder::new(out, level)?;
-    encoder.set_pledged_src_size(Some(length))?;
-    encoder.window_log(WRITTEN_ZSTD_WINDOW_LOG)?;
-    let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(16));
-    encoder.multithread(u32::try_from(workers).unwrap_or(1))?;
-    Ok(encoder)
-}
-
-/// Reads a file to its end, piece by piece, and notices when it is not the one that was looked at.
-fn copy(
-    path: &Path,
-    identity: Identity,
-    ui: &Ui,
-    mut take: impl FnMut(&[u8]) -> Result<(), ArrivalError>,
-) -> Result<(), ArrivalError> {
-    let read = |source| ArrivalError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let changed = || ArrivalError::Changed(path.to_owned());
-    if identity.length > MAX_IMAGE {
-        return Err(ArrivalError::TooLong {
-            path: path.to_owned(),
-            length: identity.length,
-        });
-    }
-    let file = File::open(path).map_err(read)?;
-    if Identity::of(&file).map_err(read)? != identity {
-        return Err(changed());
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut reader = Progress::new(ui, &name, identity.length, (&file).take(identity.length));
-    let mut buffer = vec![0; PIECE];
-    let mut total = 0_u64;
-    loop {
-        let count = match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(read(error)),
-        };
-        total += u64::try_from(count).unwrap_or(u64::MAX);
-        take(buffer.get(..count).unwrap_or_default())?;
-    }
-    drop(reader);
-    if total != identity.length || Identity::of(&file).map_err(read)? != identity {
-        return Err(changed());
-    }
-    Ok(())
-}
-
-/// A file on its way in, with its length and digest so far.
-#[derive(Debug)]
-struct Counted {
-    inner: Box<dyn Incoming>,
-    hasher: Sha256Hasher,
-    length: u64,
-}
-
-impl Counted {
-    fn new(inner: Box<dyn Incoming>) -> Self {
-        Self {
-            inner,
-            hasher: Sha256Hasher::default(),
-            length: 0,
-        }
-    }
-}
-
-impl Write for Counted {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.hasher.update(bytes.get(..count).unwrap_or_default());
-        self.length += u64::try_from(count).unwrap_or(u64::MAX);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }
 
 #[cfg(test)]
@@ -390,23 +409,14 @@ mod tests {
         let bytes: Vec<u8> = (0..3_000_000_u32)
             .flat_map(|number| (number / 7).to_le_bytes())
             .collect();
-        let (_temp, first) = take(&bytes, "[\"zstd\"]");
+        let (temp, first) = take(&bytes, "[\"zstd\"]");
         let mut first = first.unwrap();
         assert_eq!(first.sha256, Sha256Digest::of(&bytes));
-        let mut copy = Vec::new();
-        first
-            .image
-            .read_back()
-            .unwrap()
-            .read_to_end(&mut copy)
-            .unwrap();
-        assert!(copy == bytes);
-        let mut packed = Vec::new();
-        first.transport_files[0]
-            .read_back()
-            .unwrap()
-            .read_to_end(&mut packed)
-            .unwrap();
+        first.publish().unwrap();
+        let read =
+            |name: &str| std::fs::read(temp.path().join("public/images").join(name)).unwrap();
+        assert!(read("a_1_noarch.raw") == bytes);
+        let packed = read("a_1_noarch.raw.zst");
         assert_eq!(first.transports[0].sha256, Sha256Digest::of(&packed));
         assert!(zstd::decode_all(packed.as_slice()).unwrap() == bytes);
         let (_temp, second) = take(&bytes, "[\"zstd\"]");

@@ -42,6 +42,9 @@ pub struct Globals {
     /// Say nothing but data, warnings and errors
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Hand outputs and a summary to later steps of a GitHub job (needs GITHUB_OUTPUT)
+    #[arg(long, global = true)]
+    pub github_output: bool,
     /// A file whose first line is the passphrase of encrypted keys
     #[arg(long, global = true, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
@@ -119,6 +122,8 @@ pub enum Change {
     Promote(cmd::promote::Args),
     /// Let hosts take a version over some hours
     Rollout(cmd::rollout::Args),
+    /// Take old images out of indexes, and delete files that left them 30 days ago
+    Prune(cmd::prune::Args),
     /// End an extension: hosts keep what they run and are told why
     Retire(cmd::retire::Args),
     /// Tell hosts where the catalog is from now on

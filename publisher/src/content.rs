@@ -101,16 +101,15 @@ pub fn base<'a>(transport: &Transport, images: &'a [Image]) -> Result<&'a Image,
         .ok_or_else(|| ContentError::NoBase(transport.file.clone()))
 }
 
-/// Checks the bytes of a patch, and those that it makes of the image that it starts from: `old`, which is checked, too.
+/// Checks the bytes of a patch, and those that it makes of the image that it starts from, whose bytes `old` has.
 ///
 /// # Errors
 /// When they are others.
 pub fn check_patch(
     reader: impl Read,
     transport: &Transport,
-    (old, base): (impl Read, &Image),
+    (old, base): (&File, &Image),
     image: &Image,
-    scratch: impl Fn() -> io::Result<File>,
 ) -> Result<(), ContentError> {
     let file = &transport.file;
     let broken = |source| ContentError::Read {
@@ -118,8 +117,12 @@ pub fn check_patch(
         source,
     };
     let promised = (transport.length, transport.sha256);
-    let patch = copy(file, reader, promised, scratch().map_err(broken)?)?;
-    let old = copy_image(old, base, scratch().map_err(broken)?)?;
+    let patch = copy(
+        file,
+        reader,
+        promised,
+        tempfile::tempfile().map_err(broken)?,
+    )?;
     let mut out = Hashing::new(io::sink());
     sysext_patch::apply(old, base.length, patch, &mut out, image.length)
         .map_err(|error| broken(io::Error::other(error)))?;
@@ -152,7 +155,11 @@ fn copy(
     Ok(into)
 }
 
-fn compare(
+/// Checks the bytes of a file of any kind.
+///
+/// # Errors
+/// When they are others.
+pub fn compare(
     file: &FileName,
     reader: impl Read,
     length: u64,

@@ -93,7 +93,7 @@ impl Context {
     #[must_use]
     pub fn proposing(&self, outbox: Outbox) -> Self {
         Self {
-            ui: self.ui,
+            ui: self.ui.clone(),
             globals: self.globals.clone(),
             environment: self.environment,
             outbox: Some(outbox),

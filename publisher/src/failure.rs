@@ -23,6 +23,7 @@ use crate::arrival::ArrivalError;
 use crate::candidate::CandidateError;
 use crate::config::ConfigError;
 use crate::draft::DraftError;
+use crate::elsewhere::ElsewhereError;
 use crate::location::LocationError;
 use crate::published::PublishedError;
 use crate::selfcheck::SelfCheckError;
@@ -265,6 +266,7 @@ impl From<DraftError> for Failure {
             DraftError::UnknownExtension(_)
             | DraftError::UnknownVersion { .. }
             | DraftError::Withdrawn { .. }
+            | DraftError::LastChannel { .. }
             | DraftError::Prerelease { .. }
             | DraftError::NoSuchKey { .. }
             | DraftError::SignsAlready { .. }
@@ -288,6 +290,8 @@ impl From<DraftError> for Failure {
             DraftError::OtherVersion { .. } | DraftError::SameOrder { .. } => {
                 failure.hint("give the image another version, or let --revision append -1 to it")
             }
+            DraftError::LastChannel { .. } => failure
+                .hint("put it into another channel first, or `sysext-publish withdraw` it"),
             DraftError::Prerelease { .. } => {
                 failure.hint("publish it in another channel, such as --channel testing; releases sort below their pre-releases")
             }
@@ -304,6 +308,36 @@ impl From<ArrivalError> for Failure {
                 .hint("wait until whoever writes it is done; nothing was published"),
             error @ ArrivalError::Write { .. } => Self::of(Kind::Host, &error),
             error => Self::of(Kind::Failed, &error),
+        }
+    }
+}
+
+impl From<ElsewhereError> for Failure {
+    fn from(error: ElsewhereError) -> Self {
+        let error = match error {
+            ElsewhereError::Location(error) => return error.into(),
+            error => error,
+        };
+        let kind = match &error {
+            ElsewhereError::NotALink(_)
+            | ElsewhereError::NotAFolder(_)
+            | ElsewhereError::Renamed { .. }
+            | ElsewhereError::TooMany { .. } => Kind::Usage,
+            ElsewhereError::Missing { .. } => Kind::Host,
+            ElsewhereError::Other { .. } => Kind::SelfCheck,
+            ElsewhereError::Location(_) => Kind::Host,
+        };
+        let failure = Self::of(kind, &error);
+        match error {
+            ElsewhereError::Missing { .. } => failure
+                .hint("put it there first: `sysext-publish propose -o out add --at URL IMAGE` writes every file into out/images/, and `publish out` goes on; downloads of a draft release are not public")
+                .hint("nothing was published"),
+            ElsewhereError::Other { .. } => failure
+                .hint("nothing was published; hosts would refuse that file. What is published never changes: put these bytes there, or give the image a new version"),
+            ElsewhereError::Renamed { .. } => {
+                failure.hint("letters, digits, `.`, `_` and `-` stay as they are")
+            }
+            _ => failure,
         }
     }
 }

@@ -1,23 +1,35 @@
 //! Taking image files into a catalog: what `add` and `sync` do alike.
 
+mod ahead;
+mod image;
+mod vet;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Links, Rollout, SCHEMA};
+use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Rollout, SCHEMA, Transport};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{Channel, ExtensionName, FileName};
 use sysext_formats::role::Extra;
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
+use url::Url;
 
-use crate::arrival::{self, Identity, Transports};
+pub use self::image::facts;
+use self::image::revised;
+use self::vet::judge;
+pub use self::vet::vet;
+use crate::arrival::{self, Arrival, Identity, Transports};
 use crate::candidate::{self, Candidate, Overrides};
+use crate::config::Config;
 use crate::context::Context;
 use crate::draft::{DraftError, Standing};
+use crate::elsewhere::{self, ElsewhereError, Folder, Promised, Rule};
 use crate::failure::{Failure, Kind};
 use crate::known_files::KnownFiles;
-use crate::lint::{self, Severity};
-use crate::location::Store;
+use crate::lint::{self, Finding};
+use crate::location::{Links, Store};
+use crate::patch;
 use crate::reconcile::Attempt;
 use crate::session::Session;
 
@@ -32,13 +44,15 @@ pub struct Request {
     /// Advisories that they fix.
     pub fixes: Vec<String>,
     /// Where to read more.
-    pub links: Option<Links>,
+    pub links: Option<catalog::Links>,
     /// Over how many hours hosts take them.
     pub rollout_hours: Option<u32>,
     /// What counts more than what the images say.
     pub overrides: Overrides,
     /// Whether other bytes of a published version become its next revision.
     pub revision: bool,
+    /// Where the images and their transports are, or are going to be, instead of at the location.
+    pub at: Option<Url>,
     /// The zstd level of transports, where it is not the configured one.
     pub zstd_level: Option<i32>,
     /// Whether an index that keys which may not sign it any more have signed is begun again.
@@ -60,6 +74,25 @@ pub struct Intake<'a> {
 struct Prepared {
     identity: Identity,
     candidate: Candidate,
+    findings: Vec<Finding>,
+    /// Whether it was said what was found.
+    told: bool,
+}
+
+impl Prepared {
+    /// Reads and lints an image.
+    fn read(path: &Path, request: &Request) -> Result<Self, Failure> {
+        // Its identity comes first: what is read afterwards is held against it.
+        let identity = Identity::at(path)?;
+        let (candidate, mut image) = candidate::read_image(path, &request.overrides)?;
+        let findings = lint::check(&candidate, &mut image, &request.channels);
+        Ok(Self {
+            identity,
+            candidate,
+            findings,
+            told: false,
+        })
+    }
 }
 
 impl<'a> Intake<'a> {
@@ -117,6 +150,7 @@ impl<'a> Intake<'a> {
         let Prepared {
             identity,
             candidate,
+            ..
         } = self.prepare(path)?;
         self.load(&candidate.extension, attempt)?;
         describe(&candidate.extension, attempt)?;
@@ -175,6 +209,9 @@ impl<'a> Intake<'a> {
 
     /// Keeps what was learnt about local files.
     pub fn remember(&self) {
+        if self.context.globals.dry_run {
+            return;
+        }
         if let Err(error) = self.known.save() {
             self.context.ui.warn(format_args!(
                 "digests of local files can not be remembered: {error}"
@@ -184,13 +221,22 @@ impl<'a> Intake<'a> {
 
     /// Reads and lints an image, once in a run.
     fn prepare(&mut self, path: &Path) -> Result<Prepared, Failure> {
-        if let Some(prepared) = self.prepared.get(path) {
-            return Ok(prepared.clone());
+        let mut prepared = match self.prepared.remove(path) {
+            Some(prepared) => prepared,
+            None => Prepared::read(path, &self.request)?,
+        };
+        if !prepared.told {
+            self.tell(path, &prepared)?;
+            prepared.told = true;
         }
-        // Its identity comes first: what is read afterwards is held against it.
-        let identity = Identity::at(path)?;
-        let (candidate, mut image) = candidate::read_image(path, &self.request.overrides)?;
-        vet(self.context, &candidate, &mut image, &self.request.channels)?;
+        self.prepared.insert(path.to_owned(), prepared.clone());
+        Ok(prepared)
+    }
+
+    /// Says what an image is, and what was found; refuses one that would hurt.
+    fn tell(&self, path: &Path, prepared: &Prepared) -> Result<(), Failure> {
+        let candidate = &prepared.candidate;
+        judge(self.context, candidate, &prepared.findings)?;
         let origins: Vec<_> = candidate
             .provenance
             .iter()
@@ -204,12 +250,7 @@ impl<'a> Intake<'a> {
             candidate.architecture,
             origins.join("; ")
         ));
-        let prepared = Prepared {
-            identity,
-            candidate,
-        };
-        self.prepared.insert(path.to_owned(), prepared.clone());
-        Ok(prepared)
+        Ok(())
     }
 
     fn load(&self, name: &ExtensionName, attempt: &mut Attempt<'_, '_>) -> Result<(), Failure> {
@@ -228,22 +269,31 @@ impl<'a> Intake<'a> {
         (file, version): (FileName, Version),
         attempt: &mut Attempt<'_, '_>,
     ) -> Result<(), Failure> {
-        let arrivals = &mut *attempt.arrivals;
+        let place = match &self.request.at {
+            Some(url) => Some(Folder::new(url, Rule::of(attempt.config))?),
+            None => None,
+        };
+        let urls = place
+            .as_ref()
+            .map(|place| place.url_of(&file))
+            .transpose()?;
+        let urls = Vec::from_iter(urls);
         let (sha256, transports) = if self.context.globals.dry_run {
             (self.digest(path, identity)?, Vec::new())
         } else {
-            if !arrivals.contains_key(&file) {
-                let transports = Transports::of(attempt.config, self.request.zstd_level);
-                let ui = &self.context.ui;
-                let arrival = arrival::bring(self.store, path, identity, &file, transports, ui)?;
-                self.known
-                    .insert(&identity, arrival.sha256, self.context.now());
-                arrivals.insert(file.clone(), arrival);
+            let mut arrival = match attempt.arrivals.remove(&file) {
+                Some(arrival) => arrival,
+                None => self.bring(path, identity, &file, place.as_ref(), attempt.config)?,
+            };
+            self.known
+                .insert(&identity, arrival.sha256, self.context.now());
+            // What is put elsewhere by others has the transports that they make.
+            if place.is_none() {
+                self.patch((path, identity), candidate, &version, &mut arrival, attempt)?;
             }
-            match arrivals.get(&file) {
-                Some(arrival) => (arrival.sha256, arrival.transports.clone()),
-                None => (self.digest(path, identity)?, Vec::new()),
-            }
+            let said = (arrival.sha256, arrival.transports.clone());
+            attempt.arrivals.insert(file.clone(), arrival);
+            said
         };
         candidate.keeps_promise(sha256)?;
         let image = Image {
@@ -260,7 +310,7 @@ impl<'a> Intake<'a> {
                 released: self.released(identity),
                 image: facts(&candidate.facts),
                 transports,
-                urls: Vec::new(),
+                urls,
                 withdrawn: None,
                 fixes: self.request.fixes.clone(),
                 rollout: self.request.rollout_hours.map(|hours| Rollout {
@@ -272,6 +322,76 @@ impl<'a> Intake<'a> {
             },
         };
         Ok(attempt.editor.add_image(&candidate.extension, &image)?)
+    }
+
+    /// Makes patches to an image that arrived.
+    fn patch(
+        &self,
+        (path, identity): (&Path, Identity),
+        candidate: &Candidate,
+        version: &Version,
+        arrival: &mut Arrival,
+        attempt: &Attempt<'_, '_>,
+    ) -> Result<(), Failure> {
+        let local = |file: &FileName| {
+            let mut prepared = self.prepared.iter();
+            let is_it = |(_, it): &(_, &Prepared)| it.candidate.file_name == *file;
+            Some(prepared.find(is_it)?.0.clone())
+        };
+        let task = patch::Task {
+            context: self.context,
+            config: attempt.config,
+            store: self.store,
+            published: attempt.published.source(),
+            index: attempt.editor.catalog().indexes.get(&candidate.extension),
+            candidate,
+            version,
+            path,
+            identity,
+            local: &local,
+        };
+        Ok(patch::add(&task, arrival)?)
+    }
+
+    /// Brings an image to the store, or finds it at `place`. What is proposed comes along, to be put there.
+    fn bring(
+        &self,
+        path: &Path,
+        identity: Identity,
+        file: &FileName,
+        place: Option<&Folder>,
+        config: &Config,
+    ) -> Result<Arrival, Failure> {
+        let transports = Transports::of(config, self.request.zstd_level);
+        let ui = &self.context.ui;
+        let Some(place) = place else {
+            return Ok(arrival::bring(
+                self.store, path, identity, file, transports, ui,
+            )?);
+        };
+        let named = |transports: &mut Vec<Transport>| -> Result<(), ElsewhereError> {
+            for transport in transports {
+                transport.urls = vec![place.url_of(&transport.file)?];
+            }
+            Ok(())
+        };
+        if self.context.outbox.is_some() {
+            let mut arrival = arrival::bring(self.store, path, identity, file, transports, ui)?;
+            named(&mut arrival.transports)?;
+            return Ok(arrival);
+        }
+        let (sha256, mut transports) = arrival::measure(path, identity, file, transports, ui)?;
+        named(&mut transports)?;
+        let image = Promised {
+            file,
+            length: identity.length,
+            sha256,
+            urls: &[place.url_of(file)?],
+        };
+        let links = Links::new()?;
+        let rule = Rule::of(config);
+        let find = |promised: Promised<'_>| elsewhere::find(&links, promised, rule, ui);
+        Ok(Arrival::elsewhere(image, transports, find)?)
     }
 
     fn digest(&mut self, path: &Path, identity: Identity) -> Result<Sha256Digest, Failure> {
@@ -293,40 +413,6 @@ impl<'a> Intake<'a> {
     }
 }
 
-/// Says what in an image would hurt hosts, and refuses it where it would.
-///
-/// # Errors
-/// With every finding, and how to mend it.
-pub fn vet(
-    context: &Context,
-    candidate: &Candidate,
-    image: &mut sysext_image::Image<std::fs::File>,
-    channels: &[Channel],
-) -> Result<(), Failure> {
-    let path = candidate.path.display();
-    let findings = lint::check(candidate, image, channels);
-    let (errors, warnings): (Vec<_>, Vec<_>) = findings
-        .iter()
-        .partition(|finding| finding.severity == Severity::Error);
-    for finding in warnings {
-        context.ui.warn(format_args!(
-            "{path}: {} ({}); {}",
-            finding.message, finding.rule, finding.fix
-        ));
-    }
-    if errors.is_empty() {
-        return Ok(());
-    }
-    let failure = Failure::new(
-        Kind::Failed,
-        format!("{path} would hurt the hosts that install it"),
-    );
-    Err(errors.into_iter().fold(failure, |failure, finding| {
-        let cause = format!("{} ({})", finding.message, finding.rule);
-        failure.because(cause).hint(finding.fix.clone())
-    }))
-}
-
 /// Says what the configuration says about an extension. One without a table there keeps what is said about it.
 fn describe(name: &ExtensionName, attempt: &mut Attempt<'_, '_>) -> Result<(), Failure> {
     let (config, editor) = (attempt.config, &mut *attempt.editor);
@@ -344,38 +430,4 @@ fn describe(name: &ExtensionName, attempt: &mut Attempt<'_, '_>) -> Result<(), F
         }
     }
     Ok(())
-}
-
-/// File name and version of a revision; of revision 0 the candidate's own.
-fn revised(candidate: &Candidate, revision: u32) -> Result<(FileName, Version), Failure> {
-    if revision == 0 {
-        return Ok((candidate.file_name.clone(), candidate.version.clone()));
-    }
-    let wrong = |error: &dyn std::error::Error| Failure::of(Kind::Usage, error);
-    let version: Version = format!("{}-{revision}", candidate.version)
-        .parse()
-        .map_err(|error| wrong(&error))?;
-    let (extension, variant) = (&candidate.extension, candidate.variant.as_deref());
-    let file = Image::file_name(extension, &version, variant, &candidate.architecture);
-    Ok((file.map_err(|error| wrong(&error))?, version))
-}
-
-/// The facts of an image as an index has them.
-#[must_use]
-pub fn facts(facts: &sysext_image::ImageFacts) -> catalog::ImageFacts {
-    catalog::ImageFacts {
-        container: match facts.container {
-            sysext_image::Container::None => catalog::Container::None,
-            sysext_image::Container::Gpt => catalog::Container::Gpt,
-        },
-        filesystem: facts.filesystem.to_string(),
-        compressed: facts.compressed,
-        verity: facts.verity.as_ref().map(|verity| catalog::Verity {
-            root_hash: verity.root_hash.clone(),
-            signed: verity.signed,
-        }),
-        units: facts.units.clone(),
-        setuid: facts.setuid.clone(),
-        extra: Extra::new(),
-    }
 }

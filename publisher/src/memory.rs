@@ -36,6 +36,24 @@ pub struct Memory(Rc<RefCell<Inner>>);
 struct Inner {
     documents: Documents,
     directory: Option<Dir>,
+    keeping: Keeping,
+}
+
+/// Whether what is seen is kept for later runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    /// Where there is a directory.
+    Kept,
+    /// Not by this run: `--dry-run` changes nothing.
+    Forgotten,
+}
+
+impl Inner {
+    /// Where a document is kept, if it is.
+    fn keeper(&self, file: &CachedFile) -> Option<&Dir> {
+        let directory = self.directory.as_ref();
+        directory.filter(|_| is_remembered(file) && self.keeping == Keeping::Kept)
+    }
 }
 
 /// Where the memory of a catalog is; `None` where neither `XDG_STATE_HOME` nor `HOME` says.
@@ -61,6 +79,7 @@ impl Memory {
         Self(Rc::new(RefCell::new(Inner {
             documents,
             directory: None,
+            keeping: Keeping::Forgotten,
         })))
     }
 
@@ -68,7 +87,11 @@ impl Memory {
     ///
     /// # Errors
     /// When the directory can not be made or read.
-    pub fn open(pinned_root: Vec<u8>, directory: Option<Dir>) -> sysext_durable::Result<Self> {
+    pub fn open(
+        pinned_root: Vec<u8>,
+        directory: Option<Dir>,
+        keeping: Keeping,
+    ) -> sysext_durable::Result<Self> {
         let mut root = pinned_root;
         if let Some(directory) = &directory
             && let Some(seen) =
@@ -81,6 +104,7 @@ impl Memory {
         Ok(Self(Rc::new(RefCell::new(Inner {
             documents: BTreeMap::from([(CachedFile::Root, root)]),
             directory,
+            keeping,
         }))))
     }
 
@@ -131,7 +155,7 @@ impl Cache for Memory {
         bytes: &[u8],
     ) -> Result<(), Self::Error> {
         let inner = &mut *self.0.borrow_mut();
-        if let Some(directory) = inner.directory.as_ref().filter(|_| is_remembered(file)) {
+        if let Some(directory) = inner.keeper(file) {
             directory.write(&file.storage_name(), bytes, 0o644)?;
         }
         inner.documents.insert(file.clone(), bytes.to_vec());
@@ -140,7 +164,7 @@ impl Cache for Memory {
 
     fn remove(&mut self, file: &CachedFile) -> Result<(), Self::Error> {
         let inner = &mut *self.0.borrow_mut();
-        if let Some(directory) = inner.directory.as_ref().filter(|_| is_remembered(file)) {
+        if let Some(directory) = inner.keeper(file) {
             directory.remove(&file.storage_name())?;
         }
         inner.documents.remove(file);

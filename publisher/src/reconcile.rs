@@ -21,6 +21,7 @@ use crate::failure::{Failure, Kind};
 use crate::location::{Location, LocationError, Place, Store};
 use crate::memory::Memory;
 use crate::proposal::{self, Proposed};
+use crate::pruned::Departed;
 use crate::published::{LookUp, Published, PublishedError};
 use crate::selfcheck::{self, Before};
 use crate::session::Session;
@@ -295,7 +296,10 @@ impl Session {
         expected: Option<Sha256Digest>,
     ) -> Result<Option<Uploaded>, Failure> {
         let root = signed.root_before();
-        let tree = StagedTree::new(signed, arrivals, &self.descriptor()?)?.with_sums(sums);
+        let departed = Departed::of(&signed.draft, before.now);
+        let tree = StagedTree::new(signed, arrivals, &self.descriptor()?)?
+            .with_sums(sums)
+            .with_departed(departed);
         let publishable = match selfcheck::check(tree, before) {
             Ok(publishable) => publishable,
             // What it was held against is another state by now.

@@ -4,19 +4,20 @@
 //!   published now (a host that was away), and from everything that is published now (a host that is up to date: nothing
 //!   may be older than what it has, nothing may have vanished).
 //! - Every new index is read as a client reads it; nothing in it may be ignored. Every new image must be found under its
-//!   name in the index of its extension, and its bytes at the host are hashed once more.
+//!   name in the index of its extension, and the bytes that the host was given must be those that the index promises; of
+//!   what is elsewhere, the index must name the very URLs at which it was found.
 //! - Expiry of a document that this run has not signed is left to `status`, except where hosts would refuse everything.
 
-use std::io::Read as _;
-
-use sysext_formats::catalog::{ExtensionIndex, IndexError};
-use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
+use sysext_formats::catalog::{ExtensionIndex, Image, IndexError, Transport};
+use sysext_formats::digest::Sha256Digest;
 use sysext_formats::limits::Limits;
 use sysext_formats::name::{ExtensionName, FileName, RoleName};
 use sysext_formats::time::UtcTime;
 use sysext_formats::trust::{Clock, TrustError};
 use sysext_formats::workflow::{self, CachedFile, Fresh, RefreshError, Remote, RemoteFile};
 
+use crate::arrival::{Arrival, Brought, Bytes};
+use crate::elsewhere::Promised;
 use crate::location::{Location, LocationError, Place};
 use crate::memory::{Documents, Memory};
 use crate::published::find_index;
@@ -84,6 +85,9 @@ pub enum SelfCheckError {
         /// What is there.
         found: Sha256Digest,
     },
+    /// A file is not where its index says.
+    #[error("hosts would not find {0} where its index says that it is")]
+    Whereabouts(FileName),
     /// The host failed.
     #[error(transparent)]
     Location(#[from] LocationError),
@@ -109,7 +113,7 @@ const NEW_HOST: &str = "a new host";
 /// # Errors
 /// When a host would refuse it.
 pub fn check<'a>(
-    mut tree: StagedTree<'a>,
+    tree: StagedTree<'a>,
     before: &Before<'_>,
 ) -> Result<Publishable<'a>, SelfCheckError> {
     let of_root = |bytes: &[u8]| Documents::from([(CachedFile::Root, bytes.to_vec())]);
@@ -149,11 +153,14 @@ pub fn check<'a>(
             })?;
         }
     }
-    for (arrival, _) in &mut tree.images {
-        let expected = arrival.sha256;
-        check_bytes(&arrival.file, expected, arrival.image.as_mut())?;
-        for (transport, file) in arrival.transports.iter().zip(&mut arrival.transport_files) {
-            check_bytes(&transport.file, transport.sha256, file.as_mut())?;
+    for (arrival, _) in &tree.images {
+        let files = arrival.transports.iter().zip(&arrival.transport_files);
+        let files = files.map(|(transport, bytes)| (&transport.file, transport.sha256, bytes));
+        let image = (&arrival.file, arrival.sha256, &arrival.image);
+        for (file, expected, bytes) in std::iter::once(image).chain(files) {
+            if let Bytes::Incoming(brought) = bytes {
+                check_bytes(file, expected, brought)?;
+            }
         }
     }
     Ok(Publishable(tree))
@@ -228,32 +235,39 @@ fn check_index(
                 extension: name.clone(),
             }));
         }
+        let image = index.images.iter().find(|it| it.file == arrival.file);
+        if let Some(file) = image.and_then(|image| not_where_said(image, arrival)) {
+            return Err(Problem::Other(SelfCheckError::Whereabouts(file.clone())));
+        }
     }
     Ok(())
 }
 
+/// A file that hosts would look for at other places than those where it is.
+fn not_where_said<'a>(image: &'a Image, arrival: &Arrival) -> Option<&'a FileName> {
+    let is_there = |promised: &Promised<'_>, bytes: &Bytes| match bytes {
+        Bytes::Incoming(_) => promised.urls.is_empty(),
+        Bytes::Elsewhere(found) => found.is(promised),
+    };
+    if !is_there(&image.into(), &arrival.image) {
+        return Some(&image.file);
+    }
+    let at_hand = |transport: &Transport| {
+        let files = arrival.transports.iter().zip(&arrival.transport_files);
+        let mut files = files.filter(|(it, _)| it.file == transport.file);
+        files.any(|(_, bytes)| is_there(&transport.into(), bytes))
+    };
+    let missing = image.transports.iter().find(|it| !at_hand(it));
+    missing.map(|transport| &transport.file)
+}
+
+/// What was written must be what is promised: the digest of a [`Brought`] is that of the bytes that the host was given.
 fn check_bytes(
     file: &FileName,
     expected: Sha256Digest,
-    incoming: &mut dyn crate::location::Incoming,
+    brought: &Brought,
 ) -> Result<(), SelfCheckError> {
-    let mut reader = incoming.read_back()?;
-    let mut hasher = Sha256Hasher::default();
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(source) => {
-                return Err(SelfCheckError::Location(LocationError::Stream {
-                    file: file.to_string(),
-                    source,
-                }));
-            }
-        }
-    }
-    let found = hasher.finish();
+    let found = brought.sha256();
     if found == expected {
         return Ok(());
     }
@@ -312,7 +326,6 @@ mod tests {
     use sysext_formats::sign::{SecretKey, SignedDocument, Signer as _};
 
     use super::*;
-    use crate::arrival::Arrival;
     use crate::config::{Expires, Policy};
     use crate::draft::{DocumentId, Draft, First, FirstKeys, Need};
     use crate::location::Incoming;
@@ -428,11 +441,11 @@ mod tests {
         );
     }
 
-    /// A host's disk that gives back something else than it was given.
+    /// A host that takes anything.
     #[derive(Debug)]
-    struct Forgetful;
+    struct Anything;
 
-    impl Write for Forgetful {
+    impl Write for Anything {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             Ok(bytes.len())
         }
@@ -441,11 +454,8 @@ mod tests {
         }
     }
 
-    impl Incoming for Forgetful {
-        fn read_back(&mut self) -> Result<Box<dyn io::Read + '_>, LocationError> {
-            Ok(Box::new(&b"other"[..]))
-        }
-        fn publish(&mut self) -> Result<(), LocationError> {
+    impl Incoming for Anything {
+        fn publish(&mut self, _: Sha256Digest) -> Result<(), LocationError> {
             Ok(())
         }
     }
@@ -453,9 +463,19 @@ mod tests {
     #[test]
     fn an_image_whose_bytes_at_the_host_are_others_or_that_no_index_lists_is_refused() {
         let keys = one_key();
-        for (listed, expected) in [
-            (true, "the bytes at the host are not those"),
-            (false, "would not find"),
+        let elsewhere = serde_json::json!(["https://cdn.example/a_1_noarch.raw"]);
+        for (listed, urls, expected) in [
+            (
+                true,
+                serde_json::json!([]),
+                "the bytes at the host are not those",
+            ),
+            (true, elsewhere, "where its index says that it is"),
+            (
+                false,
+                serde_json::json!([]),
+                "would not find a_1_noarch.raw in",
+            ),
         ] {
             let mut draft = first(&keys, Expires::default());
             let (extension, file): (ExtensionName, FileName) =
@@ -466,6 +486,7 @@ mod tests {
                     "schema": 1, "class": "sysext", "version": "1", "architecture": "_any",
                     "extension_release": {"ID": "_any"}, "channels": ["stable"], "released": NOW,
                     "image": {"container": "none", "filesystem": "squashfs", "compressed": false},
+                    "urls": urls,
                 }});
                 let target = sysext_formats::role::TargetFile {
                     length: 5,
@@ -488,7 +509,7 @@ mod tests {
                 length: 5,
                 sha256: Sha256Digest::of(b"bytes"),
                 transports: Vec::new(),
-                image: Box::new(Forgetful),
+                image: Bytes::Incoming(Brought::of(Box::new(Anything), b"other")),
                 transport_files: Vec::new(),
             };
             let mut arrivals = Arrivals::from([(file, arrival)]);

@@ -15,7 +15,7 @@ use crate::config::{Config, ConfigError, ROOT_FILE, directory_of};
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::location::{self, Location, Store};
-use crate::memory::{self, Memory};
+use crate::memory::{self, Keeping, Memory};
 use crate::published::Published;
 use crate::signer::KeyRing;
 
@@ -90,6 +90,9 @@ impl Session {
     pub fn store(&self, context: &Context) -> Result<Box<dyn Store>, Failure> {
         Ok(match &context.outbox {
             Some(outbox) => location::create_store(&outbox.directory, std::path::Path::new("."))?,
+            None if context.globals.dry_run => {
+                location::look_into_store(&self.config.location, &context.directory())?
+            }
             None => location::open_store(&self.config.location, &context.directory())?,
         })
     }
@@ -115,12 +118,16 @@ impl Session {
                 "whether the host has gone back in time was not checked: {why}"
             ));
         };
-        let directory = match self
-            .memory
-            .as_ref()
-            .map(|path| Dir::create_all(path, 0o700))
-        {
-            Some(Ok(directory)) => Some(directory),
+        let dry_run = context.globals.dry_run;
+        let open = |path: &PathBuf| {
+            if dry_run {
+                Dir::open_existing(path)
+            } else {
+                Dir::create_all(path, 0o700).map(Some)
+            }
+        };
+        let directory = match self.memory.as_ref().map(open) {
+            Some(Ok(directory)) => directory,
             // A build machine may have a home that nobody can write to.
             Some(Err(error)) => {
                 unchecked(&error);
@@ -131,7 +138,13 @@ impl Session {
                 None
             }
         };
-        Ok(Memory::open(self.pinned_root.clone(), directory)?)
+        let keeping = if dry_run {
+            Keeping::Forgotten
+        } else {
+            Keeping::Kept
+        };
+        let root = self.pinned_root.clone();
+        Ok(Memory::open(root, directory, keeping)?)
     }
 
     /// Reads and verifies what is published at `base`.
@@ -214,7 +227,7 @@ pub fn descriptor(
         id: config.id.clone(),
         title: config.title.clone(),
         url: config.url.clone(),
-        images_url: None,
+        images_url: config.images_url.clone(),
         extensions: config.provides.clone(),
         root_version,
         root_sha256: Some(fingerprint),

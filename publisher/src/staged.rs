@@ -14,6 +14,7 @@ use sysext_formats::workflow::RemoteFile;
 use crate::arrival::Arrival;
 use crate::draft::{Change, RootOrder};
 use crate::location::Place;
+use crate::pruned::Departed;
 use crate::signer::SignedDraft;
 
 /// The images at hand, by name.
@@ -32,6 +33,8 @@ pub struct StagedTree<'a> {
     pub(crate) descriptor: Vec<u8>,
     /// What systemd-sysupdate reads, where it is new.
     pub(crate) sums: Vec<(Place, Vec<u8>)>,
+    /// What nothing names any more once this is published.
+    pub(crate) departed: Option<Departed>,
     /// The new images.
     pub(crate) images: Vec<(&'a mut Arrival, ExtensionName)>,
     /// The extensions whose index is new.
@@ -123,6 +126,7 @@ impl<'a> StagedTree<'a> {
             last_root,
             descriptor: toml::to_string(descriptor)?.into_bytes(),
             sums: Vec::new(),
+            departed: None,
             images,
             extensions: draft.touched.indexes.into_iter().collect(),
             regrouped,
@@ -134,6 +138,13 @@ impl<'a> StagedTree<'a> {
     #[must_use]
     pub fn with_sums(mut self, sums: Vec<(Place, Vec<u8>)>) -> Self {
         self.sums = sums;
+        self
+    }
+
+    /// With what leaves the catalog.
+    #[must_use]
+    pub fn with_departed(mut self, departed: Departed) -> Self {
+        self.departed = Some(departed);
         self
     }
 

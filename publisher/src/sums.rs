@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use data_encoding::BASE64;
-use sysext_formats::catalog::{ExtensionIndex, IndexError};
+use sysext_formats::catalog::{ExtensionIndex, Image, IndexError};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::ExtensionName;
 use sysext_formats::role::Targets;
@@ -104,7 +104,9 @@ fn list(indexes: &BTreeMap<ExtensionName, Targets>) -> Result<Option<String>, Su
     let mut expires: Option<UtcTime> = None;
     for (name, index) in indexes {
         let read = ExtensionIndex::read(name, index)?;
-        for image in read.images.iter().filter(|image| image.withdrawn.is_none()) {
+        // It looks in `images/`, where what has URLs of its own need not be.
+        let listed = |image: &&Image| image.withdrawn.is_none() && image.urls.is_empty();
+        for image in read.images.iter().filter(listed) {
             lines.insert(image.file.to_string(), image.sha256);
             expires = Some(expires.map_or(index.expires, |first| first.min(index.expires)));
         }

@@ -12,6 +12,7 @@ use sysext_formats::workflow::RemoteFile;
 use crate::config::HashedNames;
 use crate::draft::Change;
 use crate::location::{LocationError, Place, Store, Swap};
+use crate::pruned;
 use crate::selfcheck::Publishable;
 
 /// Why nothing new is published.
@@ -63,7 +64,7 @@ pub fn upload(
     }
     for (arrival, _) in tree.images {
         arrival.publish()?;
-        if hashed_names == HashedNames::Link {
+        if hashed_names == HashedNames::Link && arrival.is_at_location() {
             store.link_hashed(arrival.sha256, &arrival.file)?;
         }
     }
@@ -81,6 +82,10 @@ pub fn upload(
     let there = store.read(&Place::Descriptor, MAX_DESCRIPTOR)?;
     if there.as_deref() != Some(&tree.descriptor) {
         store.put(&Place::Descriptor, &tree.descriptor)?;
+    }
+    // Before the timestamp: a run that ends here has noted too much, which deletes nothing that is named.
+    if let Some(departed) = &tree.departed {
+        pruned::note(store, departed)?;
     }
     match store.swap_timestamp(expected, &tree.timestamp)? {
         Swap::Done => {}

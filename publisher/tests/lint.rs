@@ -56,7 +56,7 @@ fn each_bad_image_is_caught_by_its_rule_alone() {
         ("no-extension-release", Error, tool().without_release()),
         (
             "several-extension-releases",
-            Warning,
+            Error,
             tool().file(
                 "usr/lib/extension-release.d/extension-release.two",
                 0o644,
@@ -97,6 +97,81 @@ fn each_bad_image_is_caught_by_its_rule_alone() {
             "host-configuration",
             Error,
             tool().file("usr/libexec/health-checker/evil.sh", 0o755, "#!/bin/sh\n"),
+        ),
+        (
+            "host-configuration",
+            Error,
+            tool().file("usr/lib/health-checker/evil", 0o755, "#!/bin/sh\n"),
+        ),
+        (
+            "host-configuration",
+            Error,
+            tool().file("usr/lib/systemd/import-pubring.gpg", 0o644, "x"),
+        ),
+        (
+            "base-system",
+            Error,
+            tool().file("usr/lib/x86_64-linux-gnu/libc.so.6", 0o755, "x"),
+        ),
+        (
+            "base-system",
+            Warning,
+            tool()
+                .os("debian")
+                .version_id("13")
+                .file("usr/lib64/libc.so.6", 0o755, "x"),
+        ),
+        (
+            "base-system",
+            Warning,
+            tool().file("usr/bin/bash", 0o755, "x"),
+        ),
+        (
+            "shared-cache",
+            Warning,
+            tool().file("usr/share/mime/mime.cache", 0o644, "x"),
+        ),
+        (
+            "host-unit",
+            Warning,
+            tool().unit(
+                "systemd-networkd.service",
+                "[Service]\nExecStart=/usr/bin/tool\n[Install]\nWantedBy=multi-user.target\n",
+            ),
+        ),
+        (
+            "sysupdate",
+            Warning,
+            tool().file("usr/lib/sysupdate.tool.d/a.transfer", 0o644, "[Transfer]\n"),
+        ),
+        (
+            "link-outside",
+            Warning,
+            tool().link("usr/bin/t", "/home/me/target/release/tool"),
+        ),
+        (
+            "missing-program",
+            Warning,
+            tool().unit(
+                "tool.service",
+                "[Service]\nExecStart=/opt/tool/bin/tool\n[Install]\nWantedBy=multi-user.target\n",
+            ),
+        ),
+        (
+            "missing-program",
+            Warning,
+            tool().file("usr/lib/tool/data", 0o644, "x").unit(
+                "tool.service",
+                "[Service]\nExecStart=/usr/lib/tool/run\n[Install]\nWantedBy=multi-user.target\n",
+            ),
+        ),
+        (
+            "not-executable",
+            Warning,
+            tool().file("usr/lib/tool/run", 0o644, "#!/bin/sh\n").unit(
+                "tool.service",
+                "[Service]\nExecStart=/usr/lib/tool/run\n[Install]\nWantedBy=multi-user.target\n",
+            ),
         ),
         (
             "host-configuration",
@@ -249,6 +324,10 @@ fn good_images_are_passed_in_silence() {
             .scope("system portable"),
         tool()
             .unit("tool.service", installed)
+            .unit(
+                "host.service",
+                "[Service]\nExecStart=/usr/lib/openssh/sftp-server\n[Install]\nWantedBy=x.target\n",
+            )
             .link("usr/bin/t", "tool")
             .file("opt/tool/data", 0o644, "x"),
         tool()

@@ -144,7 +144,7 @@ pub(crate) fn fetch_file(
             file: &transport.file,
             length: transport.length,
             sha256: &transport.sha256,
-            urls: &[],
+            urls: &transport.urls,
             method: match transport.from {
                 Some(_) => Method::Patch,
                 None => Method::Zstd,

@@ -24,7 +24,10 @@ pub(super) fn fetch(
 ) -> Result<Fetched, Failed> {
     let image = job.image;
     // What is wrong on this host may be wrong with this file alone: another transport does without it.
-    let opened = job.store.verify(base).and_then(|()| job.store.open_image(base));
+    let opened = job
+        .store
+        .verify(base)
+        .and_then(|()| job.store.open_image(base));
     let old = opened.map_err(|error| {
         attempts.push(Attempt {
             what: transport.file.to_string(),

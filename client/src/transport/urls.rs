@@ -14,7 +14,7 @@ pub(super) struct Place {
     pub(super) hashed: Option<Url>,
 }
 
-/// The places of `file`, in the order in which they are tried: the image's own URLs, as far as they are links, then each
+/// The places of `file`, in the order in which they are tried: the file's own URLs, as far as they are links, then each
 /// base.
 pub(super) fn places(
     own: &[String],

@@ -42,6 +42,39 @@ fn the_frame_is_taken_when_it_is_smaller() {
     assert_eq!(host.server.count("images/k3s_1_noarch.raw"), 0);
 }
 
+#[test]
+fn a_frame_is_looked_for_at_its_own_urls_first() {
+    let elsewhere = FaultServer::empty();
+    let frame = zstd_frame(&large("1").build());
+    let own = "download/k3s.zst";
+    let publish = |host: &Host| {
+        let mut image = host.publish_frame(&large("1"), &frame);
+        let urls = &mut image.custom.transports[0].urls;
+        urls.push("http://10.0.0.1/in-clear".to_owned());
+        urls.push(elsewhere.url(own));
+        image
+    };
+    elsewhere.put(own, frame.clone());
+    let host = Host::new();
+    let staged = host.stage(&publish(&host)).unwrap();
+    assert_eq!(staged.method(), Method::Zstd);
+    assert_eq!((elsewhere.count(own), host.server.requests().len()), (1, 0));
+    // Other bytes there, or nothing: the catalog's own file.
+    for wrong in [Some(vec![0; frame.len()]), None] {
+        match wrong {
+            Some(bytes) => elsewhere.put(own, bytes),
+            None => elsewhere.remove(own),
+        }
+        let host = Host::new();
+        let staged = host.stage(&publish(&host)).unwrap();
+        assert_eq!(
+            (staged.method(), staged.attempts().len()),
+            (Method::Zstd, 1)
+        );
+        assert_eq!(host.server.count("images/k3s_1_noarch.raw.zst"), 1);
+    }
+}
+
 /// Frames with the signed digest that do not give the image: each is said, and the image comes as it is.
 #[test]
 fn a_frame_that_gives_something_else_falls_to_the_next_transport() {

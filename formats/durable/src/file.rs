@@ -79,6 +79,15 @@ impl DurableFile {
         }
     }
 
+    /// Makes what was written so far durable, while the writer goes on with something else: less is left for
+    /// [`commit`](Self::commit).
+    ///
+    /// # Errors
+    /// When the file system fails.
+    pub fn settle(&self) -> Result<()> {
+        self.sync()
+    }
+
     /// The file, for reading back what was written.
     #[must_use]
     pub fn file(&self) -> &File {

@@ -28,7 +28,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             out.flush()?;
         }
         _ => {
-            return Err("usage: patch make OLD NEW PATCH | patch apply OLD PATCH LENGTH NEW".into());
+            return Err(
+                "usage: patch make OLD NEW PATCH | patch apply OLD PATCH LENGTH NEW".into(),
+            );
         }
     }
     Ok(())

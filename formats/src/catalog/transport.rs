@@ -23,6 +23,9 @@ pub struct Transport {
     /// For a patch: the digest of the image it starts from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Sha256Digest>,
+    /// Absolute URLs of the file, tried before the catalog's own as far as they are [links](fn@super::link).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
     /// Members this code does not know.
     #[serde(flatten)]
     pub extra: Extra,

@@ -13,6 +13,9 @@ use crate::failure::Failure;
 use crate::intake::{Intake, Request};
 use crate::session::Session;
 
+/// Advisories that an image names at most.
+const MAX_FIXES: usize = 200;
+
 /// What `add` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -42,7 +45,7 @@ pub struct Words {
     #[arg(long = "channel", value_name = "CHANNEL")]
     channels: Vec<Channel>,
     /// Advisories that the images fix, such as CVE-2026-12345
-    #[arg(long, value_name = "ID", num_args = 1..)]
+    #[arg(long, value_name = "ID", num_args = 1.., value_parser = advisory)]
     fixes: Vec<String>,
     /// Where the release notes are
     #[arg(long, value_name = "URL")]
@@ -53,6 +56,10 @@ pub struct Words {
     /// Let hosts take the images over this many hours from now on, instead of all at once
     #[arg(long, value_name = "HOURS")]
     rollout: Option<u32>,
+    /// The images and their transports are below this URL, such as a release's downloads, and are not copied to the location;
+    /// with `propose` they are going to be
+    #[arg(long, value_name = "URL")]
+    at: Option<Url>,
     /// How hard to compress transports: 1 (fast) to 22 (small), instead of what the configuration says
     #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(i32).range(1..=22))]
     zstd_level: Option<i32>,
@@ -85,6 +92,15 @@ impl Words {
         }
         channels.sort();
         channels.dedup();
+        let mut fixes = self.fixes;
+        fixes.sort();
+        fixes.dedup();
+        if fixes.len() > MAX_FIXES {
+            return Err(Failure::usage(format!(
+                "--fixes: {} advisories, and {MAX_FIXES} are the most that an image names; --notes can link to the whole list",
+                fixes.len()
+            )));
+        }
         let links = (self.notes.is_some() || self.source.is_some()).then(|| Links {
             notes: self.notes.map(String::from),
             source: self.source.map(String::from),
@@ -92,9 +108,10 @@ impl Words {
         });
         Ok(Request {
             channels,
-            fixes: self.fixes,
+            fixes,
             links,
             rollout_hours: self.rollout,
+            at: self.at,
             zstd_level: self.zstd_level,
             anew: self.anew,
             ..Request::default()
@@ -125,12 +142,77 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     };
     let mut intake = Intake::new(context, &session, store.as_ref(), request);
     let report = session.reconcile(context, store.as_ref(), |attempt| {
+        intake.ahead(&args.images, attempt);
         let mut images = args.images.iter();
         images.try_for_each(|image| intake.take(image, attempt))
     })?;
     intake.remember();
+    super::warn_of_channels(context, &session.config, &report, |_| true);
     context.ui.data("add", &report, || {
         report.text("everything is published already")
     });
     Ok(Verdict::Good)
+}
+
+/// The id of an advisory, as those who give them out write it: `CVE-2026-12345`, `GHSA-2f9x-5v75-3qv4`,
+/// `openSUSE-SU-2026:0123-1`, `bsc#1234567`.
+fn advisory(text: &str) -> Result<String, String> {
+    const MAX: usize = 64;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:#".contains(&byte);
+    let good = (3..=MAX).contains(&text.len())
+        && text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.ends_with(|last: char| last.is_ascii_alphanumeric())
+        && text.contains(['-', '#', ':'])
+        && text.bytes().all(is_plain);
+    let number = text.strip_prefix("CVE-").map(|rest| rest.split_once('-'));
+    let is_number = |(year, number): (&str, &str)| {
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        year.len() == 4 && number.len() >= 4 && digits(year) && digits(number)
+    };
+    match number {
+        _ if !good => Err(format!(
+            "the id of an advisory is needed, such as CVE-2026-12345 or GHSA-2f9x-5v75-3qv4: 3 to {MAX} of letters, digits, - _ . : #"
+        )),
+        Some(number) if !number.is_some_and(is_number) => {
+            Err("a CVE is written CVE-YEAR-NUMBER, such as CVE-2026-12345".to_owned())
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::advisory;
+
+    #[test]
+    fn ids_of_advisories_are_told_from_slips() {
+        for good in [
+            "CVE-2026-12345",
+            "GHSA-2f9x-5v75-3qv4",
+            "openSUSE-SU-2026:0123-1",
+            "bsc#1234567",
+            "RUSTSEC-2026-0001",
+            "DSA-5432-1",
+            "FEDORA-2026-1a2b3c",
+        ] {
+            assert_eq!(advisory(good).as_deref(), Ok(good));
+        }
+        for bad in [
+            "",
+            "CVE",
+            "CVE-2026",
+            "CVE-26-12345",
+            "CVE-2026-123",
+            "CVE-2026-12345,CVE-2026-12346",
+            "CVE 2026 12345",
+            "hello_1.0_noarch.raw ",
+            "https://example.org/1",
+            "\u{1b}[31m1",
+            "2026-1",
+            "-CVE",
+        ] {
+            assert!(advisory(bad).is_err(), "{bad}");
+        }
+        assert!(advisory(&format!("A{}", "1".repeat(64))).is_err());
+    }
 }

@@ -76,7 +76,7 @@ pub fn run(context: &Context, command: Command) -> Outcome {
             extension: name,
         });
     }
-    if let Some(output) = &args.output {
+    if let Some(output) = args.output.as_ref().filter(|_| !context.globals.dry_run) {
         for transfer in &transfers {
             write(output, transfer)?;
         }

@@ -12,9 +12,9 @@ use url::Url;
 
 use crate::config::{Config, Extension, Profile, ROOT_FILE, Template};
 use crate::context::{Context, Outcome, Verdict};
-use crate::draft::{DocumentId, Draft, First, FirstKeys, Need};
+use crate::draft::{Change, DocumentId, Draft, First, FirstKeys, Need};
 use crate::failure::{Failure, Kind};
-use crate::location::{self, Place, Store};
+use crate::location::{self, Location, Place};
 use crate::memory::Documents;
 use crate::selfcheck::{self, Before};
 use crate::session;
@@ -29,7 +29,7 @@ const MAX_ROOT_KEYS: u8 = 16;
 /// What `init` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where the catalog is written: a directory, relative to the configuration
+    /// Where the catalog is written: a directory, relative to the configuration, git:BRANCH or s3://BUCKET/PREFIX
     location: String,
     /// What hosts call the catalog
     #[arg(long, value_name = "ID")]
@@ -98,6 +98,10 @@ pub fn run(context: &Context, mut args: Args) -> Outcome {
     refuse_what_is_there(context, &keys)?;
     let draft = first(context, &config, &keys, u64::from(threshold), team)?;
     if context.globals.dry_run {
+        // One that is not there yet can not be opened.
+        if let Ok(there) = location::open(&args.location, &context.directory()) {
+            refuse_catalog(there.as_ref())?;
+        }
         let changes = &draft.changes;
         context.ui.data(
             "init",
@@ -152,8 +156,14 @@ pub fn run(context: &Context, mut args: Args) -> Outcome {
         &root,
         0o644,
     )?;
-    upload::upload(store.as_ref(), publishable, None, config.hashed_names)?;
-    report(context, &args, &store.name(), fingerprint);
+    let uploaded = upload::upload(store.as_ref(), publishable, None, config.hashed_names)?;
+    report(
+        context,
+        &args,
+        &store.name(),
+        fingerprint,
+        &uploaded.changes,
+    );
     Ok(Verdict::Good)
 }
 
@@ -200,7 +210,7 @@ fn refuse_what_is_there(context: &Context, keys: &Keys) -> Result<(), Failure> {
     }
 }
 
-fn refuse_catalog(store: &dyn Store) -> Result<(), Failure> {
+fn refuse_catalog(store: &dyn Location) -> Result<(), Failure> {
     let first_root = Place::Metadata(RemoteFile::Root(MetadataVersion::ONE));
     for place in [
         Place::Metadata(RemoteFile::Timestamp),
@@ -271,7 +281,13 @@ fn first(
     Ok(first.draft()?)
 }
 
-fn report(context: &Context, args: &Args, location: &str, fingerprint: Sha256Digest) {
+fn report(
+    context: &Context,
+    args: &Args,
+    location: &str,
+    fingerprint: Sha256Digest,
+    changes: &[Change],
+) {
     let url = args
         .url
         .first()
@@ -279,7 +295,7 @@ fn report(context: &Context, args: &Args, location: &str, fingerprint: Sha256Dig
         .unwrap_or_default();
     let trust = format!("{url}#sha256={fingerprint}");
     let document = json!({
-        "changed": true, "location": location, "fingerprint": fingerprint, "trust": trust,
+        "changed": true, "changes": changes, "location": location, "fingerprint": fingerprint, "trust": trust,
         "config": context.globals.config,
     });
     context
@@ -299,7 +315,9 @@ fn text(context: &Context, args: &Args, location: &str, trust: &str) -> String {
     text.push_str("  sysext-publish add IMAGE\n");
     if args.profile != Profile::Manual {
         text.push_str(
-            "\nSecrets of a GitHub repository, for the jobs that publish and renew:\n\
+            "\nIn a GitHub repository, for the jobs that publish and renew (ci/templates/github has their workflows):\n\
+             \x20 gh api --method PUT 'repos/{owner}/{repo}/environments/release'\n\
+             \x20 gh api --method PUT 'repos/{owner}/{repo}/environments/renew'\n\
              \x20 gh secret set SYSEXT_RELEASE_KEY --env release < keys/ci/release.pem\n\
              \x20 gh secret set SYSEXT_ONLINE_KEY --env release < keys/ci/online.pem\n\
              \x20 gh secret set SYSEXT_ONLINE_KEY --env renew < keys/ci/online.pem\n",

@@ -87,10 +87,17 @@ pub fn run(context: &Context, args: &Args) -> Outcome {
     let public = key.public_path();
     let id = key.secret.public_key().canonical_id();
     let document = json!({
-        "changed": !context.globals.dry_run, "catalog": descriptor.id, "extension": args.name,
+        "changed": true, "dry_run": context.globals.dry_run, "catalog": descriptor.id, "extension": args.name,
         "public": public, "id": id,
     });
     context.ui.data("join", &document, || {
+        if context.globals.dry_run {
+            return format!(
+                "would make {}, {ROOT_FILE} and {}\n",
+                context.globals.config.display(),
+                relative.display(),
+            );
+        }
         format!(
             "made {}, {ROOT_FILE} and {}\n\n\
              Send {} to the owner of {}, who runs:\n  sysext-publish delegate {} --key {}.pub\n\n\

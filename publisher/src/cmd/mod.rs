@@ -18,6 +18,7 @@ pub mod obs_hook;
 pub mod pack;
 pub mod promote;
 pub mod propose;
+pub mod prune;
 pub mod publish;
 pub mod relocate;
 pub mod renew;
@@ -31,9 +32,16 @@ pub mod sync;
 pub mod verify;
 pub mod withdraw;
 
+use std::collections::BTreeSet;
+
+use sysext_formats::catalog::DEFAULT_CHANNEL;
+use sysext_formats::name::Channel;
+
 use crate::cli::{Change, Command};
+use crate::config::Config;
 use crate::context::{Context, Outcome, Verdict};
-use crate::draft::{ImageEdit, Which};
+use crate::draft::{self, ImageEdit, Which};
+use crate::reconcile::Report;
 use crate::session::Session;
 
 /// Runs one subcommand.
@@ -76,8 +84,55 @@ fn run_change(context: &Context, change: Change) -> Outcome {
         Change::Withdraw(args) => withdraw::run(context, args),
         Change::Promote(args) => promote::run(context, args),
         Change::Rollout(args) => rollout::run(context, args),
+        Change::Prune(args) => prune::run(context, &args),
         Change::Retire(args) => retire::run(context, &args),
         Change::Move(args) => relocate::run(context, &args),
+    }
+}
+
+/// Says which channels of images nobody describes: a misspelt one has no followers.
+/// `among`: only those.
+fn warn_of_channels(
+    context: &Context,
+    config: &Config,
+    report: &Report,
+    among: impl Fn(&Channel) -> bool,
+) {
+    let mut new = BTreeSet::new();
+    for change in &report.changes {
+        let (draft::Change::Image {
+            extension,
+            channels,
+            ..
+        }
+        | draft::Change::Channels {
+            extension,
+            channels,
+            ..
+        }) = change
+        else {
+            continue;
+        };
+        let channels = channels
+            .iter()
+            .filter(|it| it.as_str() != DEFAULT_CHANNEL && among(it));
+        new.extend(channels.map(|channel| (extension, channel)));
+    }
+    for (name, channel) in new {
+        let described = config.extension(name).channels;
+        if described.contains_key(channel) {
+            continue;
+        }
+        let described: Vec<_> = described.keys().map(ToString::to_string).collect();
+        context.ui.warn(format_args!(
+            "the channel {channel} of {name} is described nowhere, so hosts do not learn what it is for; \
+             sysext-publish.toml describes: {}",
+            if described.is_empty() {
+                "none".to_owned()
+            } else {
+                described.join(", ")
+            }
+        ));
     }
 }
 
@@ -95,6 +150,9 @@ fn edit_images(
         attempt.load(&which.extension)?;
         Ok(attempt.editor.edit_images(which, edit)?)
     })?;
+    if let ImageEdit::Promote(channel) | ImageEdit::PromoteOnly(channel) = edit {
+        warn_of_channels(context, &session.config, &report, |it| it == channel);
+    }
     context.ui.data(command, &report, || report.text(nothing));
     Ok(Verdict::Good)
 }

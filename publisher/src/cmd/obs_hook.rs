@@ -83,7 +83,7 @@ struct Document {
 /// # Errors
 /// When another try can mend it.
 pub fn run(context: &Context, args: &Args) -> Outcome {
-    let (now, ui) = (context.now(), context.ui);
+    let (now, ui) = (context.now(), context.ui.clone());
     let mut log = Log::open(args.log.as_deref(), &args.repository, now, ui);
     log.line(&format!(
         "called for {}; OBS names {} changed files",

@@ -97,7 +97,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     }
     let path = packed.candidate.path.display();
     let document = json!({
-        "changed": packed.changed && !request.dry_run,
+        "changed": packed.changed,
+        "dry_run": request.dry_run,
         "path": path.to_string(),
         "name": packed.candidate.extension,
         "version": packed.candidate.version,

@@ -20,6 +20,12 @@ pub struct Args {
     /// The channel
     #[arg(long, value_name = "CHANNEL", default_value = DEFAULT_CHANNEL)]
     channel: Channel,
+    /// Take it out of its other channels
+    #[arg(long, conflicts_with = "undo")]
+    only: bool,
+    /// Take it out of the channel again; hosts that have it there go to the best that remains
+    #[arg(long)]
+    undo: bool,
 }
 
 /// Runs it.
@@ -32,12 +38,16 @@ pub fn run(context: &Context, args: Args) -> Outcome {
         version: args.version,
         architecture: args.arch,
     };
-    let edit = ImageEdit::Promote(args.channel);
-    super::edit_images(
-        context,
-        "promote",
-        &which,
-        &edit,
-        "it is in that channel already",
-    )
+    let (edit, nothing) = match (args.undo, args.only) {
+        (true, _) => (ImageEdit::Demote(args.channel), "it is not in that channel"),
+        (false, true) => (
+            ImageEdit::PromoteOnly(args.channel),
+            "it is in that channel alone already",
+        ),
+        (false, false) => (
+            ImageEdit::Promote(args.channel),
+            "it is in that channel already",
+        ),
+    };
+    super::edit_images(context, "promote", &which, &edit, nothing)
 }

@@ -7,6 +7,7 @@ use sysext_formats::name::RoleName;
 
 use crate::context::{Context, Outcome, Verdict};
 use crate::draft::{DocumentId, DraftError};
+use crate::elsewhere;
 use crate::failure::Failure;
 use crate::location::Store;
 use crate::proposal::{self, Proposal, Source};
@@ -131,7 +132,15 @@ fn bring(
         };
         let said = ExtensionIndex::read(&name, index).map_err(DraftError::from)?;
         if let Some(image) = said.images.iter().find(|image| image.file == file) {
-            let arrival = proposal::bring(context, source, image, store)?;
+            let rule = elsewhere::Rule::of(attempt.config);
+            let arrival = proposal::bring(
+                context,
+                source,
+                image,
+                (&said.images, attempt.published.source()),
+                store,
+                rule,
+            )?;
             attempt.arrivals.insert(file, arrival);
         }
     }

@@ -201,7 +201,7 @@ impl Job<'_, '_, '_> {
 }
 
 /// Whether a key that is there signs the index of an extension.
-fn is_ours(attempt: &Attempt<'_, '_>, name: &ExtensionName) -> bool {
+pub(super) fn is_ours(attempt: &Attempt<'_, '_>, name: &ExtensionName) -> bool {
     let ours = ids(attempt, &attempt.config.index_sources(name));
     let keys = attempt.editor.catalog().index_keys(name);
     keys.is_some_and(|keys| keys.keyids.iter().any(|id| ours.contains(id)))

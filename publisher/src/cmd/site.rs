@@ -112,10 +112,11 @@ fn beside_the_catalog(context: &Context, session: &Session) -> Result<Report, Fa
             return Ok(report);
         }
         let _guard = store.exclusive()?;
-        if upload::timestamp(store)? == expected
-            && store.put_alone(&Place::Page, html.as_bytes())? == Swap::Done
-        {
-            return Ok(report);
+        if upload::timestamp(store)? == expected {
+            store.put(&Place::Page, html.as_bytes())?;
+            if store.finish()? == Swap::Done {
+                return Ok(report);
+            }
         }
         context
             .ui

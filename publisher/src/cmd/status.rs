@@ -32,6 +32,9 @@ pub struct Args {
     /// service that were refused on this machine are exit code 1 as well
     #[arg(long, value_name = "TIME")]
     expiring_within: Option<Span>,
+    /// Of these, leave out snapshot and timestamp, which a daily job with the online key renews
+    #[arg(long, requires = "expiring_within")]
+    not_daily: bool,
 }
 
 #[derive(Serialize)]
@@ -107,6 +110,11 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let base = session.base(context)?;
     let mut published = session.published(context, base.as_ref())?;
     let mut document = look(context, &mut published, base.name(), args.expiring_within)?;
+    if args.not_daily {
+        document
+            .expiring
+            .retain(|role| !["snapshot", "timestamp"].contains(&role.as_str()));
+    }
     for path in args.proposals {
         let proposed = proposed(context, &session, &mut published, path)?;
         document.proposals.push(proposed);

@@ -49,14 +49,19 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     };
     let mut intake = Intake::new(context, &session, store.as_ref(), request);
     let report = session.reconcile(context, store.as_ref(), |attempt| {
+        let mut unknown = Vec::new();
         for image in &images {
             if !intake.is_known_to_be_published(image, attempt)? {
-                intake.take(image, attempt)?;
+                unknown.push(image.clone());
             }
         }
-        Ok(())
+        intake.ahead(&unknown, attempt);
+        unknown
+            .iter()
+            .try_for_each(|image| intake.take(image, attempt))
     })?;
     intake.remember();
+    super::warn_of_channels(context, &session.config, &report, |_| true);
     context.ui.data("sync", &report, || {
         report.text("everything is published already")
     });

@@ -1,28 +1,34 @@
 //! `verify`: checks a catalog as a host would, and more than any single host does: images byte for byte, transports
 //! decoded.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use serde::Serialize;
-use sysext_formats::catalog::{ExtensionIndex, Image, Transport, TransportKind};
+use sysext_formats::catalog::{self, Descriptor, ExtensionIndex, Image, Transport, TransportKind};
 use sysext_formats::digest::Sha256Digest;
-use sysext_formats::limits::Limits;
+use sysext_formats::limits::{Limits, MAX_DESCRIPTOR};
 use sysext_formats::name::{ExtensionName, FileName};
 use sysext_formats::role::MetadataVersion;
 use sysext_formats::time::UtcTime;
 use sysext_formats::workflow::{CachedFile, RemoteFile};
+use url::Url;
 
-use crate::content;
+use crate::content::{self, ContentError};
 use crate::context::{Context, Outcome, Verdict};
 use crate::draft::DraftError;
+use crate::elsewhere::{self, Promised};
 use crate::failure::{Failure, Kind};
-use crate::location::{self, Location, Place};
+use crate::location::{self, Links, Location, Place};
 use crate::memory::{Documents, Memory};
 use crate::published::{LookUp, Published};
 use crate::session::Session;
 use crate::ui;
 use crate::ui::progress::Progress;
+
+/// A file that is being read.
+type Body = Progress<Box<dyn Read + Send>>;
 
 /// Roots that are tried for one with the given fingerprint.
 const MAX_ROOTS: u64 = 256;
@@ -63,9 +69,12 @@ struct Document {
 /// When the catalog can not be read, or its metadata can not be verified.
 pub fn run(context: &Context, args: Args) -> Outcome {
     let (location, trusted) = subject(context, &args)?;
+    let images_url = args.location.is_some();
+    let images_url = images_url.then(|| images_url_of(location.as_ref()));
+    let images_url = images_url.transpose()?.flatten();
     let memory = Memory::of_documents(Documents::from([(CachedFile::Root, trusted)]));
     let mut published = Published::read_as_host(location.as_ref(), memory, context.now())?;
-    let mut check = Check::new(context, location.as_ref(), &published);
+    let mut check = Check::new(context, location.as_ref(), images_url, &published)?;
     for name in published.extensions()? {
         let index = match published.look_up(&name)? {
             LookUp::Index(index) => index,
@@ -146,18 +155,42 @@ fn root_with(location: &dyn Location, fingerprint: Sha256Digest) -> Result<Vec<u
     ))
 }
 
+/// Where hosts that are led to this location look for images, where that is not `images/` there.
+fn images_url_of(location: &dyn Location) -> Result<Option<Url>, Failure> {
+    let Some(bytes) = location.read(&Place::Descriptor, MAX_DESCRIPTOR)? else {
+        return Ok(None);
+    };
+    let descriptor = Descriptor::parse(&bytes).map_err(|error| {
+        Failure::of(Kind::Unverified, &error).during(format!(
+            "{} at {}",
+            Place::Descriptor,
+            location.name()
+        ))
+    })?;
+    Ok(descriptor.images_url)
+}
+
 struct Check<'a> {
     context: &'a Context,
     location: &'a dyn Location,
+    images_url: Option<Url>,
+    links: Links,
     document: Document,
 }
 
 impl<'a> Check<'a> {
-    fn new(context: &'a Context, location: &'a dyn Location, published: &Published<'_>) -> Self {
+    fn new(
+        context: &'a Context,
+        location: &'a dyn Location,
+        images_url: Option<Url>,
+        published: &Published<'_>,
+    ) -> Result<Self, Failure> {
         let stage = published.stage();
         let mut check = Self {
             context,
             location,
+            images_url,
+            links: Links::new()?,
             document: Document {
                 location: location.name(),
                 extensions: 0,
@@ -176,7 +209,7 @@ impl<'a> Check<'a> {
         if let Some(targets) = stage.targets() {
             check.expires("targets", targets.expires);
         }
-        check
+        Ok(check)
     }
 
     fn expires(&mut self, role: &str, expires: UtcTime) {
@@ -212,10 +245,7 @@ impl<'a> Check<'a> {
 
     fn image(&mut self, image: &Image) -> Result<(), String> {
         self.document.images_checked += 1;
-        let reader = self.open(&image.file, image.length)?;
-        content::check_image(reader, image).map_err(|error| error.to_string())?;
-        self.document.bytes_read += image.length;
-        Ok(())
+        self.each_place(image.into(), |reader| content::check_image(reader, image))
     }
 
     fn transport(
@@ -233,22 +263,69 @@ impl<'a> Check<'a> {
             }
         }
         self.document.transports_checked += 1;
-        let reader = self.open(&transport.file, transport.length)?;
-        let checked = match transport.kind {
-            TransportKind::RelinkLzma => {
-                let base = content::base(transport, images).map_err(|error| error.to_string())?;
-                let old = self.open(&base.file, base.length)?;
-                self.document.bytes_read += base.length;
-                content::check_patch(reader, transport, (old, base), image, tempfile::tempfile)
+        if transport.kind != TransportKind::RelinkLzma {
+            return self.each_place(transport.into(), |reader| {
+                content::check_zstd(reader, transport, image)
+            });
+        }
+        let base = content::base(transport, images).map_err(|error| error.to_string())?;
+        let old = self.old_image(base)?;
+        self.each_place(transport.into(), |reader| {
+            content::check_patch(reader, transport, (&old, base), image)
+        })
+    }
+
+    /// The image that a patch starts from, as a file of this machine.
+    fn old_image(&mut self, base: &Image) -> Result<File, String> {
+        let file = tempfile::tempfile().map_err(|error| error.to_string())?;
+        let url = base.urls.iter().find_map(|text| catalog::link(text));
+        let reader = match url {
+            Some(url) => {
+                let ui = &self.context.ui;
+                elsewhere::open(&self.links, &base.file, base.length, &url, ui)
+                    .map_err(|error| error.to_string())?
             }
-            _ => content::check_zstd(reader, transport, image),
+            None => self.open(&base.file, base.length)?,
         };
-        checked.map_err(|error| error.to_string())?;
-        self.document.bytes_read += transport.length;
+        self.document.bytes_read += base.length;
+        content::copy_image(reader, base, file).map_err(|error| error.to_string())
+    }
+
+    /// Every place that is signed, or the catalog's own.
+    fn each_place(
+        &mut self,
+        file: Promised<'_>,
+        check: impl Fn(Body) -> Result<(), ContentError>,
+    ) -> Result<(), String> {
+        let links = file.urls.iter().filter_map(|text| catalog::link(text));
+        let mut places: Vec<_> = links.map(Some).collect();
+        if places.is_empty() {
+            places.push(None);
+        }
+        for url in places {
+            let said = |error: &dyn std::error::Error| match &url {
+                Some(url) => format!("{url}: {error}"),
+                None => error.to_string(),
+            };
+            let reader = match &url {
+                Some(url) => {
+                    elsewhere::open(&self.links, file.file, file.length, url, &self.context.ui)
+                        .map_err(|error| error.to_string())?
+                }
+                None => self.open(file.file, file.length)?,
+            };
+            check(reader).map_err(|error| said(&error))?;
+            self.document.bytes_read += file.length;
+        }
         Ok(())
     }
 
-    fn open(&self, file: &FileName, length: u64) -> Result<Progress<Box<dyn Read + Send>>, String> {
+    fn open(&self, file: &FileName, length: u64) -> Result<Body, String> {
+        if let Some(folder) = &self.images_url {
+            let url = elsewhere::below(folder, file);
+            return elsewhere::open(&self.links, file, length, &url, &self.context.ui)
+                .map_err(|error| error.to_string());
+        }
         let reader = self.location.open(&Place::Image(file.clone()));
         let reader = reader
             .map_err(|error| error.to_string())?

@@ -5,14 +5,16 @@
 //! - What it names (keys, the location) is relative to its own directory.
 
 pub mod edit;
+mod error;
 mod guest;
 mod office;
 mod openpgp;
 mod span;
 mod template;
+mod values;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use sysext_durable::Dir;
@@ -20,11 +22,13 @@ use sysext_formats::catalog::{self, ExtensionInfo, SCHEMA};
 use sysext_formats::name::{CatalogId, Channel, ExtensionName, NamePattern};
 use url::Url;
 
+pub use self::error::ConfigError;
 pub use self::guest::Guest;
 pub use self::office::{Office, OfficeError};
 pub use self::openpgp::{OpenPgp, OpenPgpError};
 pub use self::span::{Span, SpanError};
 pub use self::template::{Profile, Template};
+use self::values::{one_or_many, url_or_nothing};
 use crate::signer::KeySource;
 
 /// The name of the vendor's own copy of the first root, beside the configuration.
@@ -46,12 +50,18 @@ pub struct Config {
     pub url: Vec<Url>,
     /// Where it is written.
     pub location: String,
+    /// Where hosts find images and transports, when somebody copies `images/` elsewhere.
+    #[serde(default, deserialize_with = "url_or_nothing")]
+    pub images_url: Option<Url>,
     /// Which extensions hosts let it provide.
     #[serde(default = "everything")]
     pub provides: Vec<NamePattern>,
     /// Under which second names images are published.
     #[serde(default)]
     pub hashed_names: HashedNames,
+    /// How many images `prune` keeps, for each channel, architecture and operating system of an extension.
+    #[serde(default = "default_keep")]
+    pub keep: usize,
     /// Which transports are made of each image.
     #[serde(default = "default_transports")]
     pub transports: Vec<TransportChoice>,
@@ -84,8 +94,9 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HashedNames {
-    /// `HASH.NAME` is a hard link.
+    /// `HASH.NAME` is a hard link in a directory, a copy in an object store.
     #[default]
+    #[serde(alias = "copy")]
     Link,
     /// There are none.
     None,
@@ -199,46 +210,6 @@ impl Extension {
     }
 }
 
-/// A configuration that can not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// There is none.
-    #[error("{} is not there", .0.display())]
-    Missing(PathBuf),
-    /// It can not be read.
-    #[error(transparent)]
-    Read(#[from] sysext_durable::Error),
-    /// Not UTF-8.
-    #[error("{} is not UTF-8 text", .0.display())]
-    NotText(PathBuf),
-    /// Not TOML, or a member is wrong.
-    #[error("{}: {source}", path.display())]
-    Toml {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with its place.
-        source: toml::de::Error,
-    },
-    /// A member with a value that can not be.
-    #[error("{}: {member}: {reason}", path.display())]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// The member.
-        member: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
-    /// It can not be edited.
-    #[error("{}: {source}", path.display())]
-    Edit {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: toml_edit::TomlError,
-    },
-}
-
 impl Config {
     /// Reads a configuration.
     ///
@@ -277,6 +248,9 @@ impl Config {
         }
         if !(1..=22).contains(&config.zstd_level) {
             return Err(wrong("zstd-level", "1 to 22 are possible"));
+        }
+        if config.keep == 0 {
+            return Err(wrong("keep", "1 is the least"));
         }
         if config.group_above == 0 {
             return Err(wrong("group-above", "1 is the least"));
@@ -369,6 +343,10 @@ fn default_transports() -> Vec<TransportChoice> {
     vec![TransportChoice::Zstd, TransportChoice::Patch]
 }
 
+fn default_keep() -> usize {
+    5
+}
+
 /// 200 extensions are a table of contents of some 60 kB: a host that uses five reads five of them at most.
 fn default_group_above() -> usize {
     200
@@ -385,27 +363,6 @@ fn default_patch_memory() -> u64 {
 
 fn default_level() -> i32 {
     19
-}
-
-/// A string or a list of strings; an empty string is an empty list.
-fn one_or_many<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<KeySource>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a key source or a list of them is needed")]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
-    }
-    let texts = match OneOrMany::deserialize(deserializer)? {
-        OneOrMany::One(text) if text.is_empty() => Vec::new(),
-        OneOrMany::One(text) => vec![text],
-        OneOrMany::Many(texts) => texts,
-    };
-    texts
-        .iter()
-        .map(|text| text.parse().map_err(serde::de::Error::custom))
-        .collect()
 }
 
 #[cfg(test)]

@@ -78,14 +78,16 @@ impl Template<'_> {
 id = {id_quoted}
 title = {title}
 url = {url}            # where hosts read it, in the order they try
-location = {location}  # where it is written: a directory, relative to this file, or git:BRANCH
+location = {location}  # where it is written: a directory, relative to this file, git:BRANCH or s3://BUCKET/PREFIX
 provides = [\"*\"]       # which extension names hosts let this catalog provide, such as \"k3s\" or \"k3s-*\"
-hashed-names = \"link\"  # second names for stock TUF clients: \"link\" or \"none\"
+hashed-names = \"link\"  # second names for stock TUF clients: \"link\", which in an object store is \"copy\", or \"none\"
 transports = [\"zstd\", \"patch\"]  # cheaper ways to get an image, besides the image itself
 patches-from = 4       # from how many versions before it there are patches to a new image
 patch-memory = 2000    # megabytes that making them may take
 zstd-level = 19        # 1 (fast) to 22 (small)
 openpgp = \"\"           # such as \"cmd:gpg --detach-sign\": systemd-sysupdate can read the catalog, too
+keep = 5               # how many images of each kind `sysext-publish prune` keeps in an index
+images-url = \"\"        # where hosts find images, when something copies images/ elsewhere: a URL of that folder
 group-above = 200      # from how many extensions on the table of contents is split by name
 
 [keys]

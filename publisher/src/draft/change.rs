@@ -8,6 +8,7 @@ use sysext_formats::name::{Channel, ExtensionName, FileName};
 use sysext_formats::time::UtcTime;
 use sysext_formats::version::Version;
 
+use crate::pruned::GRACE_DAYS;
 use crate::ui::bytes;
 
 /// One change.
@@ -52,10 +53,19 @@ pub enum Change {
         #[serde(skip_serializing_if = "Option::is_none")]
         extension: Option<ExtensionName>,
     },
-    /// An entry of an index goes.
+    /// An entry of an index goes; its file stays for a while.
     ImageGone {
         /// Its extension.
         extension: ExtensionName,
+        /// Its version, where it can be read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<Version>,
+        /// Its architecture, where it can be read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        architecture: Option<Architecture>,
+        /// The operating system it is for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        os: Option<String>,
         /// Its file name.
         file: String,
     },
@@ -187,7 +197,25 @@ impl fmt::Display for Change {
                 extension: Some(name),
             } => write!(f, "new description of {name}"),
             Self::Description { extension: None } => f.write_str("new description of the catalog"),
-            Self::ImageGone { extension, file } => write!(f, "{extension} loses {file}"),
+            Self::ImageGone {
+                extension,
+                version: Some(version),
+                architecture: Some(architecture),
+                os,
+                file,
+            } => {
+                write!(f, "{extension} loses {version} {architecture}")?;
+                if let Some(os) = os {
+                    write!(f, " for {os}")?;
+                }
+                write!(f, " (images/{file} stays {GRACE_DAYS} days)")
+            }
+            Self::ImageGone {
+                extension, file, ..
+            } => write!(
+                f,
+                "{extension} loses {file} (which stays {GRACE_DAYS} days)"
+            ),
             Self::ImageDescription {
                 extension,
                 file,

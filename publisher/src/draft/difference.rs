@@ -155,19 +155,30 @@ fn index(
             members.push(format!("targets.{}", ignored.file));
         }
     }
+    let (before, images) = match old {
+        Some(old) => {
+            let before = ExtensionIndex::read(name, old)?;
+            (before.info, before.images)
+        }
+        None => {
+            let extra = said.info.extra.clone();
+            let info = ExtensionInfo {
+                extra,
+                ..ExtensionInfo::default()
+            };
+            (info, Vec::new())
+        }
+    };
     for path in from.keys().filter(|path| !new.targets.contains_key(*path)) {
+        let image = images.iter().find(|it| it.file.as_str() == path.as_str());
         changes.push(Change::ImageGone {
             extension: name.clone(),
+            version: image.map(|it| it.version.clone()),
+            architecture: image.map(|it| it.architecture.clone()),
+            os: image.and_then(os_of),
             file: path.to_string(),
         });
     }
-    let before = match old {
-        Some(old) => ExtensionIndex::read(name, old)?.info,
-        None => ExtensionInfo {
-            extra: said.info.extra.clone(),
-            ..ExtensionInfo::default()
-        },
-    };
     if let Some(retired) = said
         .info
         .retired

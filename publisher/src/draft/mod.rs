@@ -13,8 +13,10 @@ mod extensions;
 mod first;
 mod groups;
 mod keys;
+mod patches;
 mod pending;
 mod proposed;
+mod prune;
 mod release;
 mod renew;
 #[cfg(test)]
@@ -213,6 +215,14 @@ pub enum DraftError {
         architecture: Option<Architecture>,
         /// The newest versions that it has.
         versions: Vec<Version>,
+    },
+    /// An image would be in no channel.
+    #[error("{file} is in the channel {channel} alone")]
+    LastChannel {
+        /// The image.
+        file: FileName,
+        /// The channel.
+        channel: Channel,
     },
     /// A withdrawn image is offered to more hosts.
     #[error("{file} was withdrawn {since}: {reason}")]

@@ -34,6 +34,10 @@ pub enum ImageEdit {
     Restore,
     /// They are in this channel, too.
     Promote(Channel),
+    /// They are in this channel and in no other.
+    PromoteOnly(Channel),
+    /// They are in this channel no longer.
+    Demote(Channel),
     /// Hosts take them over time.
     RollOut {
         /// Hours until the last ones do.
@@ -116,22 +120,25 @@ fn new_member(
         },
         ImageEdit::Restore => image.withdrawn.as_ref().map(|_| ("withdrawn", None)),
         ImageEdit::Promote(channel) => {
-            if channel.as_str() == DEFAULT_CHANNEL && image.version.is_prerelease() {
-                return Err(DraftError::Prerelease {
-                    extension: extension.clone(),
-                    version: image.version.clone(),
+            refuse_promotion(extension, image, channel)?;
+            let mut channels = image.channels.clone();
+            channels.push(channel.clone());
+            new_channels(image, channels)?
+        }
+        ImageEdit::PromoteOnly(channel) => {
+            refuse_promotion(extension, image, channel)?;
+            new_channels(image, vec![channel.clone()])?
+        }
+        ImageEdit::Demote(channel) => {
+            let mut channels = image.channels.clone();
+            channels.retain(|other| other != channel);
+            if channels.is_empty() {
+                return Err(DraftError::LastChannel {
+                    file: image.file.clone(),
                     channel: channel.clone(),
                 });
             }
-            refuse_withdrawn(image)?;
-            if image.channels.contains(channel) {
-                None
-            } else {
-                let mut channels = image.channels.clone();
-                channels.push(channel.clone());
-                channels.sort();
-                Some(("channels", Some(serde_json::to_value(channels)?)))
-            }
+            new_channels(image, channels)?
         }
         ImageEdit::RollOut { hours, start } => {
             refuse_withdrawn(image)?;
@@ -148,6 +155,30 @@ fn new_member(
         }
         ImageEdit::RolledOut => image.rollout.as_ref().map(|_| ("rollout", None)),
     })
+}
+
+fn new_channels(image: &Image, mut channels: Vec<Channel>) -> Result<NewMember, DraftError> {
+    channels.sort();
+    channels.dedup();
+    if channels == image.channels {
+        return Ok(None);
+    }
+    Ok(Some(("channels", Some(serde_json::to_value(channels)?))))
+}
+
+fn refuse_promotion(
+    extension: &ExtensionName,
+    image: &Image,
+    channel: &Channel,
+) -> Result<(), DraftError> {
+    if channel.as_str() == DEFAULT_CHANNEL && image.version.is_prerelease() {
+        return Err(DraftError::Prerelease {
+            extension: extension.clone(),
+            version: image.version.clone(),
+            channel: channel.clone(),
+        });
+    }
+    refuse_withdrawn(image)
 }
 
 fn refuse_withdrawn(image: &Image) -> Result<(), DraftError> {

@@ -8,7 +8,7 @@ use super::{Finding, some};
 
 /// Where other software, and this one, is told how a host updates itself. An image that writes there would change that for
 /// every host that merges it.
-const CONFIGURATION: [(&str, &str); 5] = [
+const CONFIGURATION: [(&str, &str); 8] = [
     ("usr/lib/sysext-fetch", "sysext-fetch is told whom to trust"),
     (
         "usr/local/lib/sysext-fetch",
@@ -19,12 +19,24 @@ const CONFIGURATION: [(&str, &str); 5] = [
         "tukit finds programs to run in every update of the system",
     ),
     (
+        "usr/lib/health-checker",
+        "health-checker finds programs that decide about a rollback",
+    ),
+    (
         "usr/libexec/health-checker",
         "health-checker finds programs that decide about a rollback",
     ),
     (
         "usr/local/libexec/health-checker",
         "health-checker finds programs that decide about a rollback",
+    ),
+    (
+        "usr/lib/systemd/import-pubring.gpg",
+        "systemd-sysupdate and importctl are told whom to trust",
+    ),
+    (
+        "usr/lib/systemd/import-pubring.pgp",
+        "systemd-sysupdate and importctl are told whom to trust",
     ),
 ];
 
@@ -110,7 +122,7 @@ pub(super) fn check(image: &Image<File>) -> Vec<Finding> {
 }
 
 /// One finding about all entries of a kind.
-fn about<'a>(
+pub(super) fn about<'a>(
     entries: &'a [Entry],
     is: impl Fn(&&'a Entry) -> bool,
     finding: impl FnOnce(String) -> Finding,
@@ -146,12 +158,19 @@ fn configuration(entries: &[Entry]) -> Vec<Finding> {
     for (directory, why) in CONFIGURATION {
         let inside = |entry: &&Entry| {
             let path = entry.path.as_str();
-            // A link in place of the directory, or of one above it, leads there too. Empty directories do nothing.
-            let leads =
-                matches!(entry.kind, EntryKind::Symlink { .. }) && is_above(path, directory);
-            leads || (entry.kind != EntryKind::Dir && is_above(directory, path))
+            // A link in place of the directory, or of one above it, leads there too; one in place of a directory that every
+            // host has is told of in words of its own. Clients refuse an empty directory as well.
+            let leads = matches!(entry.kind, EntryKind::Symlink { .. })
+                && is_above(path, directory)
+                && !DIRECTORIES.contains(&path);
+            leads || is_above(directory, path)
         };
-        findings.extend(about(entries, inside, |paths| {
+        // Of a folder what is in it says more.
+        let filled = entries
+            .iter()
+            .any(|entry| inside(&entry) && entry.kind != EntryKind::Dir);
+        let named = |entry: &&Entry| inside(entry) && (!filled || entry.kind != EntryKind::Dir);
+        findings.extend(about(entries, named, |paths| {
             Finding::error(
                 "host-configuration",
                 format!("it holds {paths}, where {why}"),

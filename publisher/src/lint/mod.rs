@@ -7,6 +7,8 @@
 //! - It does not judge what programs do, and it is no virus scanner.
 
 mod files;
+mod host;
+mod programs;
 mod release;
 mod secrets;
 mod units;
@@ -72,9 +74,12 @@ pub fn check(candidate: &Candidate, image: &mut Image<File>, channels: &[Channel
     let mut findings = release::check(candidate);
     findings.extend(release::check_programs(candidate, image));
     findings.extend(files::check(image));
+    findings.extend(host::check(candidate, image));
     findings.extend(secrets::check(image));
     findings.extend(units::check(&candidate.facts.units, image));
+    findings.extend(programs::check(&candidate.facts.units, image));
     findings.extend(whole(candidate));
+    findings.extend(verity(image));
     findings.extend(prerelease(candidate, channels));
     // Stable: within one severity the order of the rules stays.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -116,6 +121,16 @@ fn whole(candidate: &Candidate) -> Option<Finding> {
             "leave it uncompressed, as `sysext-publish pack` does: downloads are compressed as a whole, and come out smaller",
         )
     })
+}
+
+/// The kernel would refuse to read what does not fit its root hash, long after systemd has taken the image.
+fn verity(image: &Image<File>) -> Option<Finding> {
+    let error = image.check_verity().err()?;
+    Some(Finding::error(
+        "verity",
+        format!("its dm-verity data does not protect what is in it: {error}"),
+        "make the image again, and change nothing in it afterwards: systemd-repart writes data and root hash together",
+    ))
 }
 
 fn prerelease(candidate: &Candidate, channels: &[Channel]) -> Option<Finding> {

@@ -64,9 +64,9 @@ fn presence(candidate: &Candidate) -> Vec<Finding> {
                 several.len()
             );
             if there {
-                let fix =
-                    format!("keep extension-release.{extension} only: hosts look at no other");
-                vec![Finding::warning("several-extension-releases", message, fix)]
+                let fix = format!("keep extension-release.{extension} only");
+                let message = format!("{message}: clients refuse an image that speaks for others");
+                vec![Finding::error("several-extension-releases", message, fix)]
             } else {
                 let fix = format!("keep one, and call it extension-release.{extension}");
                 vec![Finding::error(

@@ -21,7 +21,14 @@ const MAX_UNIT: u64 = 256 << 10;
 /// How many units are read.
 const MAX_UNITS: usize = 2_000;
 
-pub(super) fn check(names: &[String], image: &mut Image<File>) -> Option<Finding> {
+/// A unit of the image, as it was read.
+pub(super) struct Unit {
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+/// The units that can be read.
+pub(super) fn read(names: &[String], image: &mut Image<File>) -> Vec<Unit> {
     let mut units = Vec::new();
     for name in names.iter().take(MAX_UNITS) {
         let path = format!("{DIRECTORY}/{name}");
@@ -29,16 +36,28 @@ pub(super) fn check(names: &[String], image: &mut Image<File>) -> Option<Finding
             .entry(&path)
             .is_some_and(|entry| entry.kind == EntryKind::File && entry.size <= MAX_UNIT);
         if readable && let Ok(bytes) = image.read(&path) {
-            units.push((name.as_str(), String::from_utf8_lossy(&bytes).into_owned()));
+            units.push(Unit {
+                name: name.clone(),
+                text: String::from_utf8_lossy(&bytes).into_owned(),
+            });
         }
     }
+    units
+}
+
+pub(super) fn check(names: &[String], image: &mut Image<File>) -> Option<Finding> {
+    let units = read(names, image);
     let mut reached = referred(&units);
     reached.extend(linked(image));
+    let is_dead = |unit: &&Unit| {
+        let name = unit.name.as_str();
+        is_started(name) && !has_install(&unit.text) && !reached.contains(name)
+    };
     let dead: Vec<String> = units
         .iter()
-        .filter(|(name, text)| is_started(name) && !has_install(text) && !reached.contains(*name))
-        .filter(|(name, _)| !is_activated(name, names))
-        .map(|(name, _)| format!("{DIRECTORY}/{name}"))
+        .filter(is_dead)
+        .filter(|unit| !is_activated(&unit.name, names))
+        .map(|unit| format!("{DIRECTORY}/{}", unit.name))
         .collect();
     let paths: Vec<_> = dead.iter().map(String::as_str).collect();
     (!paths.is_empty()).then(|| {
@@ -82,10 +101,11 @@ fn is_activated(name: &str, names: &[String]) -> bool {
 }
 
 /// What the units of the image name in their settings.
-fn referred(units: &[(&str, String)]) -> BTreeSet<String> {
+fn referred(units: &[Unit]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for (own, text) in units {
-        let settings = text
+    for unit in units {
+        let settings = unit
+            .text
             .lines()
             .filter(|line| !line.trim_start().starts_with(['#', ';']));
         let values = settings
@@ -95,7 +115,7 @@ fn referred(units: &[(&str, String)]) -> BTreeSet<String> {
         for word in
             values.flat_map(|value| value.split(|c: char| c.is_whitespace() || "'\";,".contains(c)))
         {
-            if is_started(word) && word != *own {
+            if is_started(word) && word != unit.name {
                 found.insert(word.to_owned());
             }
         }
@@ -164,15 +184,18 @@ mod tests {
         let units = [
             (
                 "a.service",
-                "[Unit]\nWants=b.service c.socket\n#Wants=d.service\n".to_owned(),
+                "[Unit]\nWants=b.service c.socket\n#Wants=d.service\n",
             ),
-            ("e.timer", "[Timer]\nUnit=f.service\n".to_owned()),
+            ("e.timer", "[Timer]\nUnit=f.service\n"),
             (
                 "g.service",
-                "[Service]\nExecStart=systemctl start 'h.service'\nDescription=g.service\n"
-                    .to_owned(),
+                "[Service]\nExecStart=systemctl start 'h.service'\nDescription=g.service\n",
             ),
-        ];
+        ]
+        .map(|(name, text)| Unit {
+            name: name.to_owned(),
+            text: text.to_owned(),
+        });
         let found = referred(&units);
         assert_eq!(
             found.iter().map(String::as_str).collect::<Vec<_>>(),

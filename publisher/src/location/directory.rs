@@ -10,7 +10,7 @@
 //! - Every write is durable and atomic (crate `sysext-durable`); permissions do not depend on the umask.
 //! - Temporary files that killed publishers left are removed by the next one that is alone.
 
-use std::io::{self, Read, Seek as _, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -133,11 +133,7 @@ impl Store for Directory {
     fn incoming(&self, place: &Place) -> Result<Box<dyn Incoming>, LocationError> {
         let (folder, name) = self.folder_made(place)?;
         let file = folder.writer(&name, FILE_MODE)?;
-        Ok(Box::new(Arriving {
-            file: Some(file),
-            folder,
-            name,
-        }))
+        Ok(Box::new(Arriving { file: Some(file) }))
     }
 
     fn exclusive(&self) -> Result<Option<Exclusive>, LocationError> {
@@ -159,6 +155,13 @@ impl Store for Directory {
     fn put(&self, place: &Place, bytes: &[u8]) -> Result<(), LocationError> {
         let (folder, name) = self.folder_made(place)?;
         Ok(folder.write(&name, bytes, FILE_MODE)?)
+    }
+
+    fn remove(&self, place: &Place) -> Result<(), LocationError> {
+        match self.folder(place)? {
+            (Some(folder), name) => Ok(folder.remove(&name)?),
+            (None, _) => Ok(()),
+        }
     }
 
     fn link_hashed(&self, digest: Sha256Digest, name: &FileName) -> Result<(), LocationError> {
@@ -190,8 +193,6 @@ impl Store for Directory {
 #[derive(Debug)]
 struct Arriving {
     file: Option<DurableFile>,
-    folder: Dir,
-    name: String,
 }
 
 impl Arriving {
@@ -207,27 +208,14 @@ impl Write for Arriving {
         self.open()?.write(bytes)
     }
 
+    /// To the disk, by whoever brings it: several are brought at once, and one after another gets its name.
     fn flush(&mut self) -> io::Result<()> {
-        self.open()?.flush()
+        self.open()?.settle().map_err(io::Error::other)
     }
 }
 
 impl Incoming for Arriving {
-    fn read_back(&mut self) -> Result<Box<dyn Read + '_>, LocationError> {
-        let file = self.name.clone();
-        let failed = |source| LocationError::Stream { file, source };
-        // Published by an attempt that has lost.
-        if let (None, Some(published)) = (&self.file, self.folder.open_file(&self.name)?) {
-            return Ok(Box::new(published));
-        }
-        let reader = self.open().and_then(|file| {
-            file.seek(SeekFrom::Start(0))?;
-            Ok(file)
-        });
-        Ok(Box::new(reader.map_err(failed)?))
-    }
-
-    fn publish(&mut self) -> Result<(), LocationError> {
+    fn publish(&mut self, _: Sha256Digest) -> Result<(), LocationError> {
         match self.file.take() {
             Some(file) => Ok(file.commit()?),
             None => Ok(()),
@@ -250,11 +238,8 @@ mod tests {
         let mut file = store.incoming(&image()).unwrap();
         file.write_all(b"bytes").unwrap();
         assert_eq!(store.read(&image(), 100).unwrap(), None);
-        let mut back = Vec::new();
-        file.read_back().unwrap().read_to_end(&mut back).unwrap();
-        assert_eq!(back, b"bytes");
-        file.publish().unwrap();
-        file.publish().unwrap();
+        file.publish(Sha256Digest::of(b"bytes")).unwrap();
+        file.publish(Sha256Digest::of(b"bytes")).unwrap();
         assert_eq!(store.read(&image(), 100).unwrap().unwrap(), b"bytes");
     }
 

@@ -9,10 +9,10 @@
 //!
 //! It is the program `git` that talks to the remote: users have their credentials, proxies and hooks for it.
 
-use std::cell::Cell;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::limits::Limits;
@@ -38,7 +38,7 @@ pub struct Git {
     worktree: PathBuf,
     directory: Directory,
     /// Whether the timestamp of this run is there: what is written after it is pushed at once.
-    swapped: Cell<bool>,
+    swapped: AtomicBool,
     /// Removed after everything else.
     _temp: TempDir,
 }
@@ -83,7 +83,7 @@ impl Git {
             repository: inside.to_owned(),
             worktree,
             directory,
-            swapped: Cell::new(false),
+            swapped: AtomicBool::new(false),
             _temp: temp,
         };
         if !git.sync()? && wanted == Branch::There {
@@ -163,7 +163,8 @@ impl Location for Git {
     }
 
     fn read(&self, place: &Place, limit: u64) -> Result<Option<Vec<u8>>, LocationError> {
-        if *place == Place::Metadata(RemoteFile::Timestamp) && !self.swapped.get() {
+        if *place == Place::Metadata(RemoteFile::Timestamp) && !self.swapped.load(Ordering::Relaxed)
+        {
             self.sync()?;
         }
         self.directory.read(place, limit)
@@ -186,7 +187,7 @@ impl Store for Git {
 
     fn put_new(&self, place: &Place, bytes: &[u8]) -> Result<bool, LocationError> {
         let new = self.directory.put_new(place, bytes)?;
-        if new && self.swapped.get() && !self.push()? {
+        if new && self.swapped.load(Ordering::Relaxed) && !self.push()? {
             return Err(self.failed(
                 "push",
                 "somebody has pushed between two parts of this change",
@@ -199,10 +200,17 @@ impl Store for Git {
         self.directory.put(place, bytes)
     }
 
-    fn put_alone(&self, place: &Place, bytes: &[u8]) -> Result<Swap, LocationError> {
-        self.directory.put(place, bytes)?;
+    fn remove(&self, place: &Place) -> Result<(), LocationError> {
+        self.directory.remove(place)
+    }
+
+    fn finish(&self) -> Result<Swap, LocationError> {
         self.for_pages()?;
-        Ok(if self.push()? { Swap::Done } else { Swap::Lost })
+        let changed = git(&self.worktree, &["status", "--porcelain"])?;
+        if changed.is_empty() || self.push()? {
+            return Ok(Swap::Done);
+        }
+        Ok(Swap::Lost)
     }
 
     fn link_hashed(&self, digest: Sha256Digest, name: &FileName) -> Result<(), LocationError> {
@@ -222,7 +230,7 @@ impl Store for Git {
         self.directory.put(&place, bytes)?;
         self.for_pages()?;
         if self.push()? {
-            self.swapped.set(true);
+            self.swapped.store(true, Ordering::Relaxed);
             Ok(Swap::Done)
         } else {
             Ok(Swap::Lost)

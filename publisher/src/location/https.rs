@@ -29,7 +29,7 @@ const IMAGE: Duration = Duration::from_secs(3600);
 /// Files below a URL, by their path.
 pub(crate) struct WebFolder {
     base: Url,
-    client: Client,
+    links: Links,
 }
 
 /// A catalog behind a URL.
@@ -46,17 +46,19 @@ impl Web {
     }
 }
 
-impl WebFolder {
-    /// What is below `base`.
+/// Files at any URL.
+#[derive(Debug)]
+pub struct Links {
+    client: Client,
+}
+
+impl Links {
+    /// A client for them.
     ///
     /// # Errors
     /// When no HTTP client can be made.
-    pub(crate) fn new(mut base: Url) -> Result<Self, LocationError> {
+    pub fn new() -> Result<Self, LocationError> {
         super::tls_provider();
-        base.set_fragment(None);
-        if !base.path().ends_with('/') {
-            base.set_path(&format!("{}/", base.path()));
-        }
         let builder = || {
             Client::builder()
                 .user_agent(concat!("sysext-publish/", env!("CARGO_PKG_VERSION")))
@@ -69,13 +71,16 @@ impl WebFolder {
             .build()
             .or_else(|_| builder().tls_certs_only([]).build())
             .map_err(LocationError::Client)?;
-        Ok(Self { base, client })
+        Ok(Self { client })
     }
 
-    fn url(&self, path: &str) -> Url {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}{path}", self.base.path()));
-        url
+    /// Opens a file of any length, which the caller bounds; `None` when there is none.
+    ///
+    /// # Errors
+    /// For every other failure.
+    pub fn open(&self, url: &Url) -> Result<Option<Box<dyn Read + Send>>, LocationError> {
+        let response = self.get(url)?;
+        Ok(response.map(|response| Box::new(Timed::new(response, IMAGE)) as Box<dyn Read + Send>))
     }
 
     fn get(&self, url: &Url) -> Result<Option<Response>, LocationError> {
@@ -111,13 +116,34 @@ fn follow(attempt: Attempt<'_>) -> Action {
 }
 
 impl WebFolder {
+    /// What is below `base`.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub(crate) fn new(mut base: Url) -> Result<Self, LocationError> {
+        base.set_fragment(None);
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        Ok(Self {
+            base,
+            links: Links::new()?,
+        })
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path()));
+        url
+    }
+
     /// A file of at most `limit` bytes; `None` where there is none. The path is one that stands in a URL.
     ///
     /// # Errors
     /// When the server fails, or has more.
     pub(crate) fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, LocationError> {
         let url = self.url(path);
-        let response = match self.get(&url)? {
+        let response = match self.links.get(&url)? {
             Some(response) => response,
             None => return Ok(None),
         };
@@ -143,8 +169,7 @@ impl WebFolder {
     /// # Errors
     /// When the server fails.
     pub(crate) fn open(&self, path: &str) -> Result<Option<Box<dyn Read + Send>>, LocationError> {
-        let response = self.get(&self.url(path))?;
-        Ok(response.map(|response| Box::new(Timed::new(response, IMAGE)) as Box<dyn Read + Send>))
+        self.links.open(&self.url(path))
     }
 }
 

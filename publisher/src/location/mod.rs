@@ -11,6 +11,7 @@
 #[cfg(feature = "s3")]
 mod bucket;
 mod directory;
+mod error;
 mod git;
 mod https;
 
@@ -24,10 +25,11 @@ use sysext_formats::workflow::RemoteFile;
 use url::Url;
 
 pub use self::directory::Directory;
+pub use self::error::LocationError;
 use self::git::Branch;
 pub use self::git::Git;
-pub use self::https::Web;
 pub(crate) use self::https::WebFolder;
+pub use self::https::{Links, Web};
 
 /// A file of a catalog, by what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub enum Place {
     Page,
     /// `proposal.json`, in the folder of a proposal.
     Proposal,
+    /// `pruned.json`: what the publisher noted about files that no index names any more. Hosts do not read it.
+    Pruned,
 }
 
 /// What systemd-sysupdate and importctl read instead of signed metadata.
@@ -78,6 +82,7 @@ impl Place {
             Self::Descriptor => (None, "catalog.toml".to_owned()),
             Self::Page => (None, "index.html".to_owned()),
             Self::Proposal => (None, crate::proposal::FILE.to_owned()),
+            Self::Pruned => (None, crate::pruned::FILE.to_owned()),
         }
     }
 }
@@ -89,109 +94,6 @@ impl fmt::Display for Place {
             (None, name) => f.write_str(&name),
         }
     }
-}
-
-/// What can go wrong at a location.
-#[derive(Debug, thiserror::Error)]
-pub enum LocationError {
-    /// A text that is no location.
-    #[error(
-        "{0:?} is not a location: a directory, s3://BUCKET/PREFIX, git:BRANCH, https://, http:// and file:// are possible"
-    )]
-    NotALocation(String),
-    /// A location that can only be read.
-    #[error("{0} can only be read")]
-    ReadOnly(String),
-    /// There is no such directory.
-    #[error("{0} is not there")]
-    NoSuchDirectory(String),
-    /// The file system failed, or somebody holds the lock for too long.
-    #[error(transparent)]
-    Disk(#[from] sysext_durable::Error),
-    /// A longer file than the caller reads.
-    #[error("{file} is longer than the {limit} bytes that are read of it")]
-    TooLong {
-        /// The file.
-        file: String,
-        /// The bound.
-        limit: u64,
-    },
-    /// The request failed.
-    #[error("{url} can not be fetched")]
-    Request {
-        /// The URL.
-        url: String,
-        /// Why.
-        source: reqwest::Error,
-    },
-    /// The server answered with an error.
-    #[error("{url}: the server answers with status {status}")]
-    Status {
-        /// The URL.
-        url: String,
-        /// The status.
-        status: u16,
-    },
-    /// A location of a kind that this build does not have.
-    #[error("{0}: this build of sysext-publish has no object stores")]
-    NotBuiltIn(String),
-    /// An object store failed.
-    #[error("{file}: the object store failed")]
-    Object {
-        /// The object.
-        file: String,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// An object store refuses.
-    #[error("{file}: the object store refuses")]
-    Denied {
-        /// The object.
-        file: String,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// An object that was there a moment ago.
-    #[error("{0} is not there any more")]
-    NoSuchObject(String),
-    /// Somebody else wrote what only we may write now.
-    #[error("{0} was written by another publisher meanwhile")]
-    Meanwhile(String),
-    /// Another publisher does not end.
-    #[error("{file} is held by another publisher, for {seconds} seconds already")]
-    Busy {
-        /// The lease.
-        file: String,
-        /// For how long we have waited.
-        seconds: u64,
-    },
-    /// A store that can not keep publishers apart.
-    #[error("{store} carries out writes whose condition is not met ({condition} is ignored)")]
-    Careless {
-        /// The store.
-        store: String,
-        /// Which condition.
-        condition: &'static str,
-    },
-    /// git failed.
-    #[error("git {command}: {message}")]
-    Git {
-        /// The subcommand.
-        command: String,
-        /// What it said.
-        message: String,
-    },
-    /// No HTTP client could be made.
-    #[error("no HTTP client can be made")]
-    Client(#[source] reqwest::Error),
-    /// Reading or writing what was opened failed.
-    #[error("{file}: {source}")]
-    Stream {
-        /// The file.
-        file: String,
-        /// Why.
-        source: std::io::Error,
-    },
 }
 
 /// A catalog that can be read.
@@ -213,7 +115,7 @@ pub trait Location: fmt::Debug {
 }
 
 /// A catalog that can be written.
-pub trait Store: Location {
+pub trait Store: Location + Sync {
     /// Begins a file that gets its name when it is complete.
     ///
     /// # Errors
@@ -239,13 +141,18 @@ pub trait Store: Location {
     /// When the host fails.
     fn put(&self, place: &Place, bytes: &[u8]) -> Result<(), LocationError>;
 
-    /// Writes a file that belongs to no change of the catalog, and shows it to readers at once; the caller has looked at
-    /// the catalog since it has [`exclusive`](Self::exclusive).
+    /// Removes a file; that it is not there is no error.
     ///
     /// # Errors
     /// When the host fails.
-    fn put_alone(&self, place: &Place, bytes: &[u8]) -> Result<Swap, LocationError> {
-        self.put(place, bytes)?;
+    fn remove(&self, place: &Place) -> Result<(), LocationError>;
+
+    /// Makes visible what was written or removed and no new timestamp came after: for hosts that show nothing before it
+    /// is handed in as a whole.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn finish(&self) -> Result<Swap, LocationError> {
         Ok(Swap::Done)
     }
 
@@ -294,17 +201,12 @@ impl Exclusive {
 
 /// A file on its way in: nobody sees it before it is published, and it vanishes when it is dropped before.
 pub trait Incoming: Write + fmt::Debug + Send {
-    /// What was written, from the start.
+    /// Gives it its name, in place of what a run that failed may have left there. Once it has it, nothing happens. The
+    /// caller knows the digest of all that it has written.
     ///
     /// # Errors
     /// When the host fails.
-    fn read_back(&mut self) -> Result<Box<dyn Read + '_>, LocationError>;
-
-    /// Gives it its name, in place of what a run that failed may have left there. Once it has it, nothing happens.
-    ///
-    /// # Errors
-    /// When the host fails.
-    fn publish(&mut self) -> Result<(), LocationError>;
+    fn publish(&mut self, sha256: Sha256Digest) -> Result<(), LocationError>;
 }
 
 /// What a text names: something to read.
@@ -333,6 +235,17 @@ pub fn open_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, Loca
             relative_to,
             path,
         ))?)),
+    }
+}
+
+/// As [`open_store`], for a run that only looks: a directory is not touched, not even by a lock.
+///
+/// # Errors
+/// As [`open_store`].
+pub fn look_into_store(text: &str, relative_to: &Path) -> Result<Box<dyn Store>, LocationError> {
+    match parse(text)? {
+        Parsed::Directory(path) => Ok(Box::new(Directory::open(&beside(relative_to, path))?)),
+        _ => open_store(text, relative_to),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Which images patches start from.
 
-use sysext_formats::catalog::{Fields, Image};
+use sysext_formats::catalog::{Architecture, Image};
 use sysext_formats::digest::Sha256Digest;
-use sysext_formats::name::Architecture;
+use sysext_formats::os::Fields;
+
 use sysext_formats::version::Version;
 
 /// A new image, as far as it matters here.
@@ -40,7 +41,9 @@ pub fn bases<'a>(images: &'a [Image], new: &Sought<'_>, versions: usize) -> Vec<
             break;
         }
         // Newest first, of one version the later released first.
-        let is_known = bases.last().is_some_and(|last| last.version == image.version);
+        let is_known = bases
+            .last()
+            .is_some_and(|last| last.version == image.version);
         if !is_known {
             bases.push(image);
         }

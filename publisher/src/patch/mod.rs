@@ -13,12 +13,16 @@ mod bases;
 mod cache;
 mod run;
 
-use std::io::Write as _;
-use std::path::Path;
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
-use sysext_formats::catalog::{ExtensionIndex, Fields, Image, Transport, TransportKind};
+use sysext_formats::catalog::{
+    self, Architecture, ExtensionIndex, Image, Transport, TransportKind,
+};
 use sysext_formats::digest::Sha256Digest;
-use sysext_formats::name::{Architecture, FileName};
+use sysext_formats::name::FileName;
+use sysext_formats::os::Fields;
 use sysext_formats::role::{Extra, Targets};
 use sysext_formats::version::Version;
 
@@ -30,15 +34,14 @@ use crate::candidate::Candidate;
 use crate::config::{Config, TransportChoice};
 use crate::content;
 use crate::context::Context;
-use crate::location::{Location, Place, Store};
-use crate::staged::Arrivals;
-use crate::ui;
+use crate::elsewhere;
+use crate::location::{Links, Location, Place, Store};
+use crate::ui::{self, Ui};
 
 /// Percent of the full transport that a patch may have.
 const WORTH: u64 = 70;
 
 /// What a new image is, and where everything about it is.
-#[derive(Debug)]
 pub struct Task<'a> {
     /// How it is talked, and where caches are.
     pub context: &'a Context,
@@ -58,23 +61,32 @@ pub struct Task<'a> {
     pub path: &'a Path,
     /// What that file is.
     pub identity: Identity,
+    /// Where on this machine an image of the same run is.
+    pub local: &'a dyn Fn(&FileName) -> Option<PathBuf>,
+}
+
+impl fmt::Debug for Task<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Adds patches to an image that arrived.
 ///
 /// # Errors
 /// When the new image can not be read any more, or a patch not be written.
-pub fn add(
-    task: &Task<'_>,
-    arrivals: &mut Arrivals,
-    arrival: &mut Arrival,
-) -> Result<(), ArrivalError> {
+pub fn add(task: &Task<'_>, arrival: &mut Arrival) -> Result<(), ArrivalError> {
     let (ui, config) = (&task.context.ui, task.config);
     if !config.transports.contains(&TransportChoice::Patch) {
         return Ok(());
     }
     let name = &task.candidate.extension;
-    let Some(index) = task.index.and_then(|it| ExtensionIndex::read(name, it).ok()) else {
+    let Some(index) = task
+        .index
+        .and_then(|it| ExtensionIndex::read(name, it).ok())
+    else {
         return Ok(());
     };
     let sought = Sought {
@@ -84,14 +96,20 @@ pub fn add(
         compressed: task.candidate.facts.compressed,
         sha256: &arrival.sha256,
     };
-    let bases = bases(&index.images, &sought, config.patches_from);
+    let mut bases = bases(&index.images, &sought, config.patches_from);
+    // Those of an attempt before are there already.
+    let is_there = |base: &&Image| {
+        let mut transports = arrival.transports.iter();
+        transports.any(|it| it.from == Some(base.sha256))
+    };
+    bases.retain(|base| !is_there(base));
     if bases.is_empty() {
         return Ok(());
     }
     let cache = Cache::open(task.context);
     let mut wishes = Vec::new();
     for base in bases {
-        match old_image(task, base, arrivals, &cache) {
+        match old_image(task, base, &cache) {
             Ok(old) => wishes.push(Wish { base, old }),
             Err(reason) => ui.warn(format_args!(
                 "no patch from {name} {}: {reason}",
@@ -166,47 +184,54 @@ fn bring(
     patch: &[u8],
     arrival: &mut Arrival,
 ) -> Result<(), ArrivalError> {
-    let file = file_name(&arrival.file, &base.sha256)?;
-    let failed = |source| ArrivalError::Write {
-        file: file.clone(),
-        source,
-    };
-    let mut incoming = store.incoming(&Place::Image(file.clone()))?;
-    incoming.write_all(patch).map_err(failed)?;
-    incoming.flush().map_err(failed)?;
-    arrival.transports.push(Transport {
+    let transport = Transport {
         kind: TransportKind::RelinkLzma,
+        file: file_name(&arrival.file, &base.sha256)?,
         length: patch.len() as u64,
         sha256: Sha256Digest::of(patch),
         from: Some(base.sha256),
-        file,
+        urls: Vec::new(),
         extra: Extra::new(),
-    });
-    arrival.transport_files.push(incoming);
-    Ok(())
+    };
+    arrival.add_transport(store, transport, patch)
 }
 
 /// The image that a patch starts from, as a file of this machine; it has the signed digest.
-fn old_image(
-    task: &Task<'_>,
-    base: &Image,
-    arrivals: &mut Arrivals,
-    cache: &Cache,
-) -> Result<std::fs::File, String> {
+fn old_image(task: &Task<'_>, base: &Image, cache: &Cache) -> Result<std::fs::File, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    let copy = |reader: &mut dyn std::io::Read| {
-        let file = cache.scratch().map_err(|error| text(&error))?;
-        content::copy_image(reader, base, file).map_err(|error| text(&error))
+    let reader = match (task.local)(&base.file) {
+        // In the same run, it has no name at the location yet.
+        Some(path) => Box::new(std::fs::File::open(path).map_err(|error| text(&error))?),
+        None => open_published(task.published, base, &task.context.ui)?,
     };
-    // In the same run, it has no name yet.
-    if let Some(arrival) = arrivals.get_mut(&base.file) {
-        let mut reader = arrival.image.read_back().map_err(|error| text(&error))?;
-        return copy(&mut reader);
+    let file = cache.scratch().map_err(|error| text(&error))?;
+    content::copy_image(reader, base, file).map_err(|error| text(&error))
+}
+
+/// Opens an image where hosts find it; why it can not be opened is said in words.
+///
+/// # Errors
+/// When it is nowhere.
+pub fn open_published(
+    published: &dyn Location,
+    image: &Image,
+    ui: &Ui,
+) -> Result<Box<dyn Read + Send>, String> {
+    let mut failed = None;
+    for url in image.urls.iter().filter_map(|url| catalog::link(url)) {
+        let links = Links::new().map_err(|error| error.to_string())?;
+        match elsewhere::open(&links, &image.file, image.length, &url, ui) {
+            Ok(body) => return Ok(Box::new(body)),
+            Err(error) => failed = Some(error.to_string()),
+        }
     }
-    let place = Place::Image(base.file.clone());
-    let opened = task.published.open(&place).map_err(|error| text(&error))?;
-    let mut reader = opened.ok_or_else(|| format!("{} is not there", base.file))?;
-    copy(&mut reader)
+    if let Some(failed) = failed {
+        return Err(failed);
+    }
+    published
+        .open(&Place::Image(image.file.clone()))
+        .map_err(|error| error.to_string())?
+        .ok_or_else(|| format!("{} is not there", image.file))
 }
 
 /// What a host of the same kind is, for [`bases`].

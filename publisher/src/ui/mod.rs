@@ -9,12 +9,14 @@ pub mod progress;
 
 use std::fmt::Display;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use sysext_formats::plain;
 
 use crate::failure::Failure;
+use crate::github::GitHub;
 
 /// The schema of every JSON document that commands print.
 pub const JSON_SCHEMA: u64 = 1;
@@ -43,17 +45,37 @@ pub enum Answer {
 }
 
 /// Where the program talks.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Ui {
     format: Format,
     quiet: bool,
+    github: Option<Arc<GitHub>>,
 }
 
 impl Ui {
     /// Talks in `format`; `quiet` leaves out everything but data, warnings and errors.
     #[must_use]
     pub fn new(format: Format, quiet: bool) -> Self {
-        Self { format, quiet }
+        Self {
+            format,
+            quiet,
+            github: None,
+        }
+    }
+
+    /// The same, which hands on what it prints to later steps of a job.
+    #[must_use]
+    pub fn handing_on_to(self, github: GitHub) -> Self {
+        Self {
+            github: Some(Arc::new(github)),
+            ..self
+        }
+    }
+
+    /// Why something was not handed on, if it was not.
+    #[must_use]
+    pub fn not_handed_on(&self) -> Option<Failure> {
+        self.github.as_ref()?.take_failure()
     }
 
     /// Whether progress may be shown.
@@ -70,12 +92,18 @@ impl Ui {
         document: &T,
         text: impl FnOnce() -> String,
     ) {
-        let out = match self.format {
-            Format::Text => plain::lines(&text()),
-            Format::Json => plain::json(&json_text(
-                command,
-                serde_json::to_value(document).unwrap_or(Value::Null),
-            )),
+        let value = || serde_json::to_value(document).unwrap_or(Value::Null);
+        let out = match (self.format, &self.github) {
+            (Format::Text, None) => plain::lines(&text()),
+            (Format::Json, None) => plain::json(&json_text(command, value())),
+            (format, Some(github)) => {
+                let (value, text) = (value(), text());
+                github.report(command, &value, &text);
+                match format {
+                    Format::Text => plain::lines(&text),
+                    Format::Json => plain::json(&json_text(command, value)),
+                }
+            }
         };
         self.raw(out.as_bytes());
     }
@@ -127,6 +155,9 @@ impl Ui {
     /// Says why the command failed.
     pub fn fail(&self, failure: &Failure) {
         self.fail_softly(failure);
+        if let Some(github) = &self.github {
+            github.report_failure(failure);
+        }
         if self.format == Format::Json {
             let document = json!({"error": {
                 "kind": failure.kind,
@@ -134,7 +165,7 @@ impl Ui {
                 "messages": failure.messages,
                 "hints": failure.hints,
             }});
-            self.data("error", &document, String::new);
+            self.raw(plain::json(&json_text("error", document)).as_bytes());
         }
     }
 }

@@ -1,11 +1,15 @@
 //! How far a long read is, on a terminal.
 
 use std::io::{IsTerminal as _, Read, Result};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::Ui;
+
+/// All that is shown.
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
 
 /// A reader that shows how far it is, where somebody is watching.
 #[derive(Debug)]
@@ -18,7 +22,9 @@ impl<R> Progress<R> {
     /// Shows how much of `length` bytes of `name` was read.
     pub fn new(ui: &Ui, name: &str, length: u64, inner: R) -> Self {
         let bar = if ui.shows_progress() && std::io::stderr().is_terminal() {
-            ProgressBar::new(length)
+            // Several may be read at once.
+            BARS.get_or_init(MultiProgress::new)
+                .add(ProgressBar::new(length))
         } else {
             ProgressBar::hidden()
         };

@@ -172,12 +172,15 @@ impl Vendor {
 
     /// The files of an extension's newest index.
     pub(crate) fn images(&self, extension: &str) -> Vec<String> {
-        let mut version = 1;
-        let path = |version| self.path(&format!("public/metadata/{version}.{extension}.json"));
-        while path(version + 1).exists() {
-            version += 1;
-        }
-        let index: Value = serde_json::from_slice(&std::fs::read(path(version)).unwrap()).unwrap();
+        let published = self.published();
+        let version = |path: &String| -> Option<u64> {
+            let name = path.strip_prefix("metadata/")?;
+            let version = name.strip_suffix(&format!(".{extension}.json"))?;
+            version.parse().ok()
+        };
+        let newest = published.keys().filter_map(version).max().unwrap();
+        let bytes = &published[&format!("metadata/{newest}.{extension}.json")];
+        let index: Value = serde_json::from_slice(bytes).unwrap();
         index["signed"]["targets"]
             .as_object()
             .unwrap()

@@ -246,6 +246,76 @@ fn a_page_that_loses_a_race_shows_what_the_winner_published() {
 }
 
 #[test]
+fn what_is_pruned_leaves_the_branch_with_a_commit_of_its_own_and_an_add_meanwhile_wins() {
+    let on = OnBranch::new();
+    let images = ["1", "2"].map(|version| on.vendor.image("hello", version));
+    on.vendor.run(&["add", &images[0], &images[1]]).ends(0);
+    on.vendor.run(&["prune", "--keep", "1"]).ends(0);
+    let file = "images/hello_1_noarch.raw".to_owned();
+    assert!(on.files().contains(&file));
+    // As if it were thirty days ago.
+    let backdate = || {
+        let work = on.vendor.path("work");
+        let (here, to) = (on.vendor.path("."), work.to_str().unwrap().to_owned());
+        git(&here, &["fetch", "--quiet", "origin", "pages"]);
+        git(
+            &here,
+            &["worktree", "add", "--quiet", "--detach", &to, "FETCH_HEAD"],
+        );
+        let record = std::fs::read_to_string(work.join("pruned.json")).unwrap();
+        let year = record.find("since\": \"").unwrap() + 9;
+        let backdated = record.replace(&record[year..year + 4], "2020");
+        std::fs::write(work.join("pruned.json"), backdated).unwrap();
+        git(
+            &work,
+            &["commit", "--quiet", "--all", "--message", "long ago"],
+        );
+        git(&work, &["push", "--quiet", "origin", "HEAD:pages"]);
+        git(&here, &["worktree", "remove", "--force", &to]);
+    };
+    backdate();
+    let commits = || git(&on.remote, &["rev-list", "--count", "pages"]);
+    let before = commits();
+    on.vendor
+        .run(&["prune", "--dry-run"])
+        .ends(0)
+        .prints("would delete images/hello_1_noarch.raw");
+    assert_eq!(commits(), before);
+    on.vendor
+        .run(&["prune"])
+        .ends(0)
+        .prints("deleted images/hello_1_noarch.raw");
+    assert_ne!(commits(), before);
+    let files = on.files();
+    assert!(!files.contains(&file), "{files:?}");
+    assert!(files.contains(&"metadata/1.root.json".to_owned()));
+    on.vendor.run(&["verify", "--all"]).ends(0);
+
+    let other = on.colleague();
+    for _ in 0..3 {
+        on.vendor.run(&["add", &images[0]]).ends(0);
+        on.vendor.run(&["prune", "--keep", "1"]).ends(0);
+        backdate();
+        let start = |vendor: &Vendor, words: &[&str]| {
+            let mut command = vendor.command(words);
+            let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
+            command.spawn().unwrap()
+        };
+        let children = [
+            start(&on.vendor, &["--quiet", "prune"]),
+            start(&other, &["--quiet", "add", &images[0]]),
+        ];
+        for child in children {
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{said}");
+        }
+        assert!(on.files().contains(&file), "its index is there, so it is");
+        on.vendor.run(&["verify", "--all"]).ends(0);
+    }
+}
+
+#[test]
 fn what_is_not_there_is_named() {
     let on = OnBranch::new();
     let image = on.vendor.image("hello", "1.0");

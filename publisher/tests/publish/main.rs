@@ -9,9 +9,15 @@ mod changes;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod dry_run;
+#[cfg(test)]
+mod elsewhere;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod git;
+#[cfg(test)]
+mod github;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
@@ -24,6 +30,8 @@ mod obs;
 mod obs_fetch;
 #[cfg(test)]
 mod proposals;
+#[cfg(test)]
+mod prune;
 #[cfg(test)]
 mod races;
 #[cfg(test)]

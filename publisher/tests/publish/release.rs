@@ -111,6 +111,65 @@ fn a_version_is_promoted_but_no_prerelease_to_everybody() {
 }
 
 #[test]
+fn a_version_leaves_a_channel_again_but_never_its_last_one() {
+    let vendor = two_versions();
+    let file = "hello_2.0_noarch.raw";
+    let channels = || sysext(&vendor, file)["channels"].clone();
+    let promote = |more: &[&str]| {
+        let mut words = vec!["promote", "hello", "2.0"];
+        words.extend(more);
+        vendor.run(&words)
+    };
+    // A channel that nobody describes may be a misspelt one.
+    promote(&["--channel", "tseting"]).ends(0).says(&[
+        "warning: the channel tseting of hello is described nowhere",
+        "describes: stable",
+    ]);
+    promote(&["--channel", "tseting", "--undo"]).ends(0);
+    assert_eq!(channels(), serde_json::json!(["stable"]));
+    promote(&["--undo"]).ends(2).says(&[
+        "hello_2.0_noarch.raw is in the channel stable alone",
+        "withdraw",
+    ]);
+    promote(&["--channel", "testing", "--undo"])
+        .ends(0)
+        .prints("it is not in that channel");
+    promote(&["--channel", "testing", "--only"]).ends(0);
+    assert_eq!(channels(), serde_json::json!(["testing"]));
+    vendor.edit(
+        "sysext-publish.toml",
+        "channels = { stable = \"recommended\" }",
+        "channels = { stable = \"recommended\", beta = \"early\" }",
+    );
+    let run = promote(&["--channel", "beta"]).ends(0);
+    assert!(!run.err.contains("described nowhere"), "{}", run.err);
+    let image = vendor.image("hello", "3.0");
+    vendor
+        .run(&[
+            "add",
+            &image,
+            "--channel",
+            "nightly",
+            "--fixes",
+            "CVE-2026-1",
+        ])
+        .ends(2)
+        .says(&["CVE-YEAR-NUMBER"]);
+    let fixes = ["GHSA-2f9x-5v75-3qv4", "CVE-2026-12345", "CVE-2026-12345"];
+    let mut words = vec!["add", &image, "--channel", "nightly", "--fixes"];
+    words.extend(fixes);
+    vendor
+        .run(&words)
+        .ends(0)
+        .says(&["the channel nightly of hello is described nowhere"]);
+    assert_eq!(
+        sysext(&vendor, "hello_3.0_noarch.raw")["fixes"],
+        serde_json::json!(["CVE-2026-12345", "GHSA-2f9x-5v75-3qv4"])
+    );
+    vendor.run(&["verify", "--all"]).ends(0);
+}
+
+#[test]
 fn a_rollout_begins_once_and_ends() {
     let vendor = two_versions();
     let file = "hello_2.0_noarch.raw";

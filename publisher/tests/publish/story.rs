@@ -46,6 +46,7 @@ fn from_nothing_to_a_catalog_that_hosts_accept() {
             "metadata/2.hello.json",
             "metadata/2.snapshot.json",
             "metadata/timestamp.json",
+            "pruned.json",
         ]
     );
     assert_eq!(
@@ -262,7 +263,7 @@ fn facts_channels_and_links_of_an_image_are_in_its_index() {
             "--channel",
             "v1",
             "--fixes",
-            "CVE-2026-1",
+            "CVE-2026-12345",
             "--notes",
             "https://n.example/1",
         ])
@@ -280,7 +281,7 @@ fn facts_channels_and_links_of_an_image_are_in_its_index() {
     assert_eq!(sysext["channels"], json!(["testing", "v1"]));
     assert_eq!(sysext["extension_release"]["VERSION_ID"], "13");
     assert_eq!(sysext["image"]["setuid"], json!(["/usr/bin/su"]));
-    assert_eq!(sysext["fixes"], json!(["CVE-2026-1"]));
+    assert_eq!(sysext["fixes"], json!(["CVE-2026-12345"]));
     assert_eq!(sysext["links"]["notes"], "https://n.example/1");
 }
 

@@ -9,7 +9,7 @@ use sysext_publish::failure::{Failure, Kind};
 
 use crate::common::Vendor;
 
-fn run_in(vendor: &Vendor, days: u64, words: &[&str]) -> Result<Verdict, Failure> {
+pub(crate) fn run_in(vendor: &Vendor, days: u64, words: &[&str]) -> Result<Verdict, Failure> {
     let config = vendor.path("sysext-publish.toml");
     let mut all = vec![
         "sysext-publish",

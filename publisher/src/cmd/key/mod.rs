@@ -86,16 +86,21 @@ fn generate(context: &Context, args: &Generate) -> Outcome {
             path.display()
         )));
     }
-    let id = key.secret.public_key().canonical_id();
-    if !context.globals.dry_run {
-        let encryption =
-            new_key_encryption(context, !args.unencrypted, &args.file.display().to_string())?;
-        key.write(encryption.borrowed())?;
+    let (file, public) = (&key.path, key.public_path());
+    // The key of a dry run is nobody's: its id would say nothing.
+    if context.globals.dry_run {
+        let document = json!({"changed": true, "dry_run": true, "file": file, "public": public});
+        context.ui.data("key generate", &document, || {
+            format!("would make {}\n", file.display())
+        });
+        return Ok(Verdict::Good);
     }
-    let document =
-        json!({"changed": true, "file": key.path, "public": key.public_path(), "id": id});
+    let encryption = new_key_encryption(context, !args.unencrypted, &file.display().to_string())?;
+    key.write(encryption.borrowed())?;
+    let id = key.secret.public_key().canonical_id();
+    let document = json!({"changed": true, "file": file, "public": public, "id": id});
     context.ui.data("key generate", &document, || {
-        format!("{} {}\n", id, key.path.display())
+        format!("{id} {}\n", file.display())
     });
     Ok(Verdict::Good)
 }

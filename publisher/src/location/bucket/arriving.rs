@@ -7,7 +7,8 @@ use object_store::path::Path;
 use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
 
 use super::lease::Turn;
-use super::requests::{About, Labels, PART, Requests, When, Written};
+use super::object::{About, Labels, When, Written};
+use super::requests::{PART, Requests};
 use crate::location::{Incoming, LocationError};
 
 /// A file that waits on this machine until it is published: a store has no names that nobody sees.
@@ -18,7 +19,6 @@ pub(super) struct Arriving {
     key: Path,
     labels: Labels,
     spool: File,
-    hasher: Sha256Hasher,
     length: u64,
     published: bool,
 }
@@ -41,7 +41,6 @@ impl Arriving {
             key,
             labels,
             spool,
-            hasher: Sha256Hasher::default(),
             length: 0,
             published: false,
         })
@@ -81,7 +80,7 @@ impl Arriving {
 
     fn put(&mut self, when: &When) -> Result<Written, LocationError> {
         let (requests, key) = (self.requests.clone(), self.key.clone());
-        let (length, labels) = (self.length, self.labels.clone());
+        let (length, labels) = (self.length, self.labels);
         let file = requests.url(&key);
         let spool = self.rewound()?;
         let mut bytes = Vec::new();
@@ -94,7 +93,6 @@ impl Arriving {
 impl Write for Arriving {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.spool.write(bytes)?;
-        self.hasher.update(bytes.get(..count).unwrap_or_default());
         self.length += count as u64;
         Ok(count)
     }
@@ -105,16 +103,10 @@ impl Write for Arriving {
 }
 
 impl Incoming for Arriving {
-    fn read_back(&mut self) -> Result<Box<dyn Read + '_>, LocationError> {
-        let length = self.length;
-        Ok(Box::new(self.rewound()?.take(length)))
-    }
-
-    fn publish(&mut self) -> Result<(), LocationError> {
+    fn publish(&mut self, sha256: Sha256Digest) -> Result<(), LocationError> {
         if self.published {
             return Ok(());
         }
-        let sha256 = self.hasher.clone().finish();
         self.labels.sha256 = Some(sha256);
         let is_small = self.length <= PART;
         if is_small && let Written::Done(_) = self.put(&When::Absent)? {
@@ -138,7 +130,7 @@ impl Incoming for Arriving {
             }
         } else if !done {
             let (requests, key) = (self.requests.clone(), self.key.clone());
-            let (length, labels) = (self.length, self.labels.clone());
+            let (length, labels) = (self.length, self.labels);
             requests.put_parts(&key, self.rewound()?, length, &labels)?;
         }
         self.published = true;

@@ -19,7 +19,8 @@ use object_store::path::Path;
 use serde_json::json;
 
 use super::address::Writers;
-use super::requests::{Labels, Requests, Tag, When, Written};
+use super::object::{Labels, Tag, When, Written};
+use super::requests::Requests;
 use crate::location::LocationError;
 
 /// A lease is some dozen bytes.
@@ -121,7 +122,7 @@ impl Held {
         let when = When::Same(tag);
         let put = self
             .requests
-            .put_beside(&self.key, text, &when, &labels())
+            .put_beside(&self.key, text, &when, &Labels::of_lease())
             .await;
         let tag = match put {
             Ok(Written::Done(tag)) => Some(tag),
@@ -159,7 +160,7 @@ impl Lease {
         let mut watched: Option<(Tag, Instant)> = None;
         let (tag, renewed) = loop {
             let sent = Instant::now();
-            let put = |when: &When| requests.put(&key, text(&holder, 0), when, &labels());
+            let put = |when: &When| requests.put(&key, text(&holder, 0), when, &Labels::of_lease());
             let Some((there, about)) = requests.get(&key, MAX_LEASE)? else {
                 match put(&When::Absent)? {
                     Written::Done(tag) => break (tag, sent),
@@ -228,7 +229,8 @@ impl Lease {
         };
         let put = |when: &When| {
             let text = text(&held.holder, 0);
-            held.requests.put(&held.key, text, when, &labels())
+            held.requests
+                .put(&held.key, text, when, &Labels::of_lease())
         };
         if put(&When::Absent)? != Written::Refused {
             return Err(careless("If-None-Match"));
@@ -270,12 +272,4 @@ fn text(holder: &str, beat: u64) -> Vec<u8> {
 fn is_of(text: &[u8], holder: &str) -> bool {
     let value: Option<serde_json::Value> = serde_json::from_slice(text).ok();
     value.is_some_and(|value| value.get("holder").is_some_and(|it| it == holder))
-}
-
-fn labels() -> Labels {
-    Labels {
-        content_type: "application/json",
-        cache_control: "no-store",
-        sha256: None,
-    }
 }

@@ -13,6 +13,7 @@
 mod address;
 mod arriving;
 mod lease;
+mod object;
 mod requests;
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,8 @@ pub(super) use self::address::Address;
 use self::address::Writers;
 use self::arriving::{Arriving, Parts};
 use self::lease::{Lease, Turn};
-use self::requests::{Labels, Requests, When, Written};
+use self::object::{Labels, When, Written};
+use self::requests::Requests;
 use super::{Exclusive, Incoming, Location, LocationError, Place, Store, Swap};
 
 const LEASE: &str = ".sysext-publish.lease";
@@ -135,7 +137,7 @@ impl Location for Bucket {
 impl Store for Bucket {
     fn incoming(&self, place: &Place) -> Result<Box<dyn Incoming>, LocationError> {
         let (requests, turn) = (self.requests.clone(), self.turn.clone());
-        let arriving = Arriving::new(requests, turn, self.key(place), labels(place))?;
+        let arriving = Arriving::new(requests, turn, self.key(place), Labels::of(place))?;
         Ok(Box::new(arriving))
     }
 
@@ -149,7 +151,7 @@ impl Store for Bucket {
     }
 
     fn put_new(&self, place: &Place, bytes: &[u8]) -> Result<bool, LocationError> {
-        let (key, labels) = (self.key(place), labels(place));
+        let (key, labels) = (self.key(place), Labels::of(place));
         if self.turn.writers() == Writers::One {
             if self.requests.look(&key)?.is_some() {
                 return Ok(false);
@@ -164,17 +166,21 @@ impl Store for Bucket {
     }
 
     fn put(&self, place: &Place, bytes: &[u8]) -> Result<(), LocationError> {
-        let (key, labels) = (self.key(place), labels(place));
+        let (key, labels) = (self.key(place), Labels::of(place));
         match place {
             Place::Metadata(_) => self.put_numbered(&key, bytes, &labels),
             _ => self.put_always(&key, bytes, &labels),
         }
     }
 
+    fn remove(&self, place: &Place) -> Result<(), LocationError> {
+        self.requests.delete(&self.key(place))
+    }
+
     fn link_hashed(&self, digest: Sha256Digest, name: &FileName) -> Result<(), LocationError> {
         let from = Place::Image(name.clone());
         let to = Place::HashedImage(digest, name.clone());
-        let mut labels = labels(&to);
+        let mut labels = Labels::of(&to);
         labels.sha256 = Some(digest);
         self.requests
             .copy(&self.key(&from), &self.key(&to), &labels)
@@ -186,7 +192,7 @@ impl Store for Bucket {
         bytes: &[u8],
     ) -> Result<Swap, LocationError> {
         let place = Place::Metadata(RemoteFile::Timestamp);
-        let (key, labels) = (self.key(&place), labels(&place));
+        let (key, labels) = (self.key(&place), Labels::of(&place));
         let there = self.requests.get(&key, Limits::default().timestamp)?;
         let current = there.as_ref().map(|(bytes, _)| Sha256Digest::of(bytes));
         if current != expected || !self.turn.is_ours() {
@@ -205,24 +211,5 @@ impl Store for Bucket {
             Ok(_) => Ok(Swap::Lost),
             Err(error) => Err(error),
         }
-    }
-}
-
-/// What browsers and caches are told. Only numbered documents and images never change.
-fn labels(place: &Place) -> Labels {
-    const FOR_EVER: &str = "public, max-age=31536000, immutable";
-    const FOR_A_MINUTE: &str = "public, max-age=60";
-    let (content_type, cache_control) = match place {
-        Place::Metadata(RemoteFile::Timestamp) => ("application/json", FOR_A_MINUTE),
-        Place::Metadata(_) => ("application/json", FOR_EVER),
-        Place::Image(_) | Place::HashedImage(..) => ("application/octet-stream", FOR_EVER),
-        Place::Proposal => ("application/json", FOR_A_MINUTE),
-        Place::Page => ("text/html; charset=utf-8", FOR_A_MINUTE),
-        Place::Sums(_) | Place::Descriptor => ("text/plain; charset=utf-8", FOR_A_MINUTE),
-    };
-    Labels {
-        content_type,
-        cache_control,
-        sha256: None,
     }
 }

@@ -12,15 +12,14 @@ use std::time::Duration;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, ClientConfigKey, CopyOptions, Error, GetOptions, GetRange, ObjectStore,
-    ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
-    UpdateVersion,
+    Attributes, ClientConfigKey, CopyOptions, Error, GetOptions, GetRange, ObjectStore,
+    ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
 };
-use sysext_formats::digest::Sha256Digest;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
 use super::address::Address;
+use super::object::{About, Labels, Tag, When, Written};
 use crate::location::LocationError;
 
 /// Bytes that are sent, or asked for, in one request.
@@ -42,76 +41,6 @@ const RETRIES: RetryConfig = RetryConfig {
 };
 /// The longest object that a store copies in one request; the rule of S3.
 const MAX_COPY: u64 = 5 << 30;
-/// Where an object says what it is.
-const DIGEST: &str = "sha256";
-
-/// When a write is carried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum When {
-    /// Always.
-    Always,
-    /// When there is no such object.
-    Absent,
-    /// When the object still is the one with this tag.
-    Same(Tag),
-}
-
-/// How a conditional write ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
-pub(super) enum Written {
-    /// It is there, with this tag.
-    Done(Tag),
-    /// The condition was not met; or it was, and this is the second try.
-    Refused,
-}
-
-/// What tells one state of an object from the next one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tag(UpdateVersion);
-
-impl Tag {
-    /// One that no object has.
-    pub(super) fn of_nothing() -> Self {
-        Self(UpdateVersion {
-            e_tag: Some("\"d41d8cd98f00b204e9800998ecf8427e-0\"".to_owned()),
-            version: None,
-        })
-    }
-}
-
-/// What is known of an object without its bytes.
-#[derive(Debug, Clone)]
-pub(super) struct About {
-    pub(super) length: u64,
-    pub(super) tag: Tag,
-    /// The digest of its bytes, as whoever wrote it says.
-    pub(super) sha256: Option<Sha256Digest>,
-}
-
-/// What is said about an object when it is written.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Labels {
-    pub(super) content_type: &'static str,
-    pub(super) cache_control: &'static str,
-    pub(super) sha256: Option<Sha256Digest>,
-}
-
-impl Labels {
-    fn attributes(&self) -> Attributes {
-        let mut attributes = Attributes::new();
-        attributes.insert(Attribute::ContentType, self.content_type.into());
-        attributes.insert(Attribute::CacheControl, self.cache_control.into());
-        if let Some(sha256) = self.sha256 {
-            attributes.insert(
-                Attribute::Metadata(DIGEST.into()),
-                sha256.to_string().into(),
-            );
-        }
-        attributes
-    }
-}
-
 /// An object store, one request at a time.
 #[derive(Debug, Clone)]
 pub(super) struct Requests {
@@ -193,7 +122,7 @@ impl Requests {
         let Some(result) = self.found(key, self.store.get(key).await)? else {
             return Ok(None);
         };
-        let about = about(&result.meta, &result.attributes);
+        let about = About::from(&result);
         if about.length > limit {
             return Err(LocationError::TooLong {
                 file: self.url(key),
@@ -213,7 +142,7 @@ impl Requests {
     ) -> Result<Vec<u8>, LocationError> {
         let options = GetOptions {
             range: Some(GetRange::Bounded(range)),
-            if_match: tag.0.e_tag.clone(),
+            if_match: tag.entity_tag(),
             ..GetOptions::default()
         };
         let bytes = self
@@ -231,7 +160,7 @@ impl Requests {
             ..GetOptions::default()
         };
         let asked = self.runtime.block_on(self.store.get_opts(key, options));
-        let asked = asked.map(|result| about(&result.meta, &result.attributes));
+        let asked = asked.map(|result| About::from(&result));
         self.found(key, asked)
     }
 
@@ -255,14 +184,9 @@ impl Requests {
         when: &When,
         labels: &Labels,
     ) -> Result<Written, LocationError> {
-        let mode = match when {
-            When::Always => PutMode::Overwrite,
-            When::Absent => PutMode::Create,
-            When::Same(tag) => PutMode::Update(tag.0.clone()),
-        };
         let options = PutOptions {
-            mode,
-            attributes: labels.attributes(),
+            mode: when.into(),
+            attributes: labels.into(),
             ..PutOptions::default()
         };
         let put = self
@@ -270,7 +194,7 @@ impl Requests {
             .put_opts(key, PutPayload::from(bytes), options)
             .await;
         match put {
-            Ok(result) => Ok(Written::Done(Tag(result.into()))),
+            Ok(result) => Ok(Written::Done(result.into())),
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. })
                 if *when != When::Always =>
             {
@@ -289,7 +213,7 @@ impl Requests {
         labels: &Labels,
     ) -> Result<(), LocationError> {
         let failed = |error| failed(&self.name, key.as_ref(), error);
-        let options = PutMultipartOptions::from(labels.attributes());
+        let options = PutMultipartOptions::from(Attributes::from(labels));
         let started = self
             .runtime
             .block_on(self.store.put_multipart_opts(key, options));
@@ -382,18 +306,6 @@ impl Requests {
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(failed(&self.name, key.as_ref(), error)),
         }
-    }
-}
-
-fn about(meta: &object_store::ObjectMeta, attributes: &Attributes) -> About {
-    let said = attributes.get(&Attribute::Metadata(DIGEST.into()));
-    About {
-        length: meta.size,
-        tag: Tag(UpdateVersion {
-            e_tag: meta.e_tag.clone(),
-            version: meta.version.clone(),
-        }),
-        sha256: said.and_then(|said| said.parse().ok()),
     }
 }
 

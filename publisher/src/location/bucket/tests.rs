@@ -306,11 +306,8 @@ fn an_image_is_seen_whole_or_not_at_all_and_sent_once() {
     let bucket = publisher(&store, "");
     let mut file = arriving(&bucket, b"bytes");
     assert_eq!(read(&bucket, &image()), None);
-    let mut back = Vec::new();
-    file.read_back().unwrap().read_to_end(&mut back).unwrap();
-    assert_eq!(back, b"bytes");
-    file.publish().unwrap();
-    file.publish().unwrap();
+    file.publish(Sha256Digest::of(b"bytes")).unwrap();
+    file.publish(Sha256Digest::of(b"bytes")).unwrap();
     assert_eq!(read(&bucket, &image()).unwrap(), b"bytes");
     // A run that was killed has brought it already.
     let tag = |bucket: &Bucket| {
@@ -321,13 +318,19 @@ fn an_image_is_seen_whole_or_not_at_all_and_sent_once() {
             .unwrap()
     };
     let before = tag(&bucket);
-    arriving(&bucket, b"bytes").publish().unwrap();
+    arriving(&bucket, b"bytes")
+        .publish(Sha256Digest::of(b"bytes"))
+        .unwrap();
     assert_eq!(tag(&bucket).tag, before.tag);
     // Or other bytes, to which nothing leads: not while somebody else may be at work.
-    let refused = arriving(&bucket, b"other").publish().unwrap_err();
+    let refused = arriving(&bucket, b"other")
+        .publish(Sha256Digest::of(b"other"))
+        .unwrap_err();
     assert!(matches!(refused, LocationError::Meanwhile(_)), "{refused}");
     let _lease = bucket.exclusive().unwrap();
-    arriving(&bucket, b"other").publish().unwrap();
+    arriving(&bucket, b"other")
+        .publish(Sha256Digest::of(b"other"))
+        .unwrap();
     assert_eq!(read(&bucket, &image()).unwrap(), b"other");
 }
 
@@ -338,11 +341,15 @@ fn a_large_image_goes_in_parts_and_comes_back_in_parts() {
     let length = 2 * usize::try_from(requests::PART).unwrap() + 12_345;
     let bytes: Vec<u8> = (0..length).map(|at| (at / 1000) as u8).collect();
     store.no_parts.store(true, Ordering::Relaxed);
-    let failed = arriving(&bucket, &bytes).publish().unwrap_err();
+    let failed = arriving(&bucket, &bytes)
+        .publish(Sha256Digest::of(&bytes))
+        .unwrap_err();
     assert!(matches!(failed, LocationError::Object { .. }), "{failed}");
     assert_eq!(read(&bucket, &image()), None, "half of it is seen");
     store.no_parts.store(false, Ordering::Relaxed);
-    arriving(&bucket, &bytes).publish().unwrap();
+    arriving(&bucket, &bytes)
+        .publish(Sha256Digest::of(&bytes))
+        .unwrap();
     let mut back = Vec::new();
     let mut reader = bucket.open(&image()).unwrap().unwrap();
     reader.read_to_end(&mut back).unwrap();
