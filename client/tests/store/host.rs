@@ -124,7 +124,8 @@ impl Host {
         let name = format!("{}_{}_noarch.raw", spec.name(), spec.version_text());
         let file = format!("{name}.from-{}.relink-lzma", from.sha256.short(12));
         self.server.put(&format!("images/{file}"), patch);
-        self.server.put(&format!("images/{name}.zst"), frame.as_slice());
+        self.server
+            .put(&format!("images/{name}.zst"), frame.as_slice());
         let transports = json!([
             {"kind": "zstd", "file": format!("{name}.zst"), "length": frame.len(), "sha256": Sha256Digest::of(&frame)},
             {"kind": "relink-lzma", "file": file, "length": patch.len(), "sha256": Sha256Digest::of(patch),

@@ -66,7 +66,13 @@ fn a_damaged_image_is_not_started_from() {
     std::fs::write(&path, bytes).unwrap();
     let image = host.publish_patch(&large("2"), &old, &patch);
     let staged = host.stage(&image).unwrap();
-    came(&host, &image, &staged, Method::Zstd, &["starts from a bad image"]);
+    came(
+        &host,
+        &image,
+        &staged,
+        Method::Zstd,
+        &["starts from a bad image"],
+    );
     // It would have been for nothing.
     assert_eq!(host.server.count(&patch_path(&image)), 0);
 }
@@ -92,8 +98,14 @@ fn a_patch_that_gives_something_else_falls_to_the_next_transport() {
         (make(&old, &other).unwrap(), "its sha256 is"),
         (make(&old, &long).unwrap(), "it leads from"),
         (make(&new, &new).unwrap(), "it leads from"),
-        (good[..good.len() - 1].to_vec(), "its length is not that of its streams"),
-        ([good.as_slice(), b"more"].concat(), "its length is not that of its streams"),
+        (
+            good[..good.len() - 1].to_vec(),
+            "its length is not that of its streams",
+        ),
+        (
+            [good.as_slice(), b"more"].concat(),
+            "its length is not that of its streams",
+        ),
         (b"no patch at all".to_vec(), "can not be read"),
         ([b"x", &good[1..]].concat(), "does not begin as a patch"),
         (bomb, "left over"),
@@ -105,7 +117,11 @@ fn a_patch_that_gives_something_else_falls_to_the_next_transport() {
         let staged = host.stage(&image).unwrap();
         came(&host, &image, &staged, Method::Zstd, &[reason]);
         let entry = format!("store/{}", image.sha256);
-        assert_eq!(host.list(&entry), ["facts.json", "k3s_2_noarch.raw"], "{reason}");
+        assert_eq!(
+            host.list(&entry),
+            ["facts.json", "k3s_2_noarch.raw"],
+            "{reason}"
+        );
     }
 }
 
@@ -117,7 +133,10 @@ fn a_patch_that_breaks_off_goes_on_and_one_with_other_bytes_is_left() {
     let cut = Behaviour::CutAfter { bytes: 100 };
     host.server.behave(&path, Times::Next(1), cut);
     let staged = host.stage(&image).unwrap();
-    assert_eq!((staged.method(), staged.attempts().len()), (Method::Patch, 1));
+    assert_eq!(
+        (staged.method(), staged.attempts().len()),
+        (Method::Patch, 1)
+    );
     assert_eq!(host.server.bytes_sent(), patch.len() as u64);
 
     let (host, old, patch) = updating();

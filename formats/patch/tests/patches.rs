@@ -111,7 +111,10 @@ fn a_patch_for_other_lengths_or_with_other_bytes_gives_no_more_than_it_may() {
         if let Ok(out) = applied(&old, &wrong, new.len()) {
             assert_eq!(out.len(), new.len(), "byte {at}");
         }
-        assert!(applied(&old, &patch[..at], new.len()).is_err(), "cut at {at}");
+        assert!(
+            applied(&old, &patch[..at], new.len()).is_err(),
+            "cut at {at}"
+        );
     }
 }
 
