@@ -1,13 +1,14 @@
 //! Taking image files into a catalog: what `add` and `sync` do alike.
 
 mod ahead;
+mod bring;
 mod image;
 mod vet;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Rollout, SCHEMA, Transport};
+use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Rollout, SCHEMA};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{Channel, ExtensionName, FileName};
 use sysext_formats::role::Extra;
@@ -19,17 +20,15 @@ pub use self::image::facts;
 use self::image::revised;
 use self::vet::judge;
 pub use self::vet::vet;
-use crate::arrival::{self, Arrival, Identity, Transports};
+use crate::arrival::{self, Identity};
 use crate::candidate::{self, Candidate, Overrides};
-use crate::config::Config;
 use crate::context::Context;
 use crate::draft::{DraftError, Standing};
-use crate::elsewhere::{self, ElsewhereError, Folder, Promised, Rule};
+use crate::elsewhere::{Folder, Rule};
 use crate::failure::{Failure, Kind};
 use crate::known_files::KnownFiles;
 use crate::lint::{self, Finding};
-use crate::location::{Links, Store};
-use crate::patch;
+use crate::location::Store;
 use crate::reconcile::Attempt;
 use crate::session::Session;
 
@@ -322,76 +321,6 @@ impl<'a> Intake<'a> {
             },
         };
         Ok(attempt.editor.add_image(&candidate.extension, &image)?)
-    }
-
-    /// Makes patches to an image that arrived.
-    fn patch(
-        &self,
-        (path, identity): (&Path, Identity),
-        candidate: &Candidate,
-        version: &Version,
-        arrival: &mut Arrival,
-        attempt: &Attempt<'_, '_>,
-    ) -> Result<(), Failure> {
-        let local = |file: &FileName| {
-            let mut prepared = self.prepared.iter();
-            let is_it = |(_, it): &(_, &Prepared)| it.candidate.file_name == *file;
-            Some(prepared.find(is_it)?.0.clone())
-        };
-        let task = patch::Task {
-            context: self.context,
-            config: attempt.config,
-            store: self.store,
-            published: attempt.published.source(),
-            index: attempt.editor.catalog().indexes.get(&candidate.extension),
-            candidate,
-            version,
-            path,
-            identity,
-            local: &local,
-        };
-        Ok(patch::add(&task, arrival)?)
-    }
-
-    /// Brings an image to the store, or finds it at `place`. What is proposed comes along, to be put there.
-    fn bring(
-        &self,
-        path: &Path,
-        identity: Identity,
-        file: &FileName,
-        place: Option<&Folder>,
-        config: &Config,
-    ) -> Result<Arrival, Failure> {
-        let transports = Transports::of(config, self.request.zstd_level);
-        let ui = &self.context.ui;
-        let Some(place) = place else {
-            return Ok(arrival::bring(
-                self.store, path, identity, file, transports, ui,
-            )?);
-        };
-        let named = |transports: &mut Vec<Transport>| -> Result<(), ElsewhereError> {
-            for transport in transports {
-                transport.urls = vec![place.url_of(&transport.file)?];
-            }
-            Ok(())
-        };
-        if self.context.outbox.is_some() {
-            let mut arrival = arrival::bring(self.store, path, identity, file, transports, ui)?;
-            named(&mut arrival.transports)?;
-            return Ok(arrival);
-        }
-        let (sha256, mut transports) = arrival::measure(path, identity, file, transports, ui)?;
-        named(&mut transports)?;
-        let image = Promised {
-            file,
-            length: identity.length,
-            sha256,
-            urls: &[place.url_of(file)?],
-        };
-        let links = Links::new()?;
-        let rule = Rule::of(config);
-        let find = |promised: Promised<'_>| elsewhere::find(&links, promised, rule, ui);
-        Ok(Arrival::elsewhere(image, transports, find)?)
     }
 
     fn digest(&mut self, path: &Path, identity: Identity) -> Result<Sha256Digest, Failure> {

@@ -97,7 +97,7 @@ fn a_patch_that_gives_something_else_falls_to_the_next_transport() {
     let cases: [(Vec<u8>, &str); 9] = [
         (make(&old, &other).unwrap(), "its sha256 is"),
         (make(&old, &long).unwrap(), "it leads from"),
-        (make(&new, &new).unwrap(), "it leads from"),
+        (make(&new[..100_000], &new).unwrap(), "it leads from"),
         (
             good[..good.len() - 1].to_vec(),
             "its length is not that of its streams",
@@ -108,7 +108,7 @@ fn a_patch_that_gives_something_else_falls_to_the_next_transport() {
         ),
         (b"no patch at all".to_vec(), "can not be read"),
         ([b"x", &good[1..]].concat(), "does not begin as a patch"),
-        (bomb, "left over"),
+        (bomb, "can not be read"),
         (endless, ""),
     ];
     for (patch, reason) in cases.into_iter().chain([(bits, "")]) {

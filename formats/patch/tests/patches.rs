@@ -1,6 +1,6 @@
 //! Patches, there and back.
 
-#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+#![expect(clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 use std::io::Cursor;
 
@@ -44,7 +44,7 @@ fn program(order: &[u32], address: u64) -> Vec<u8> {
         out.extend((place(next) as i32 - from as i32).to_le_bytes());
         out.extend([0x90; 5]);
     }
-    while out.len() % 8 != 0 {
+    while !out.len().is_multiple_of(8) {
         out.push(0);
     }
     for function in 0..order.len() as u32 {
@@ -126,6 +126,31 @@ fn an_old_image_that_is_shorter_than_it_says_is_an_error() {
     let short = Cursor::new(&old[..9_000]);
     let result = apply(short, 10_000, Cursor::new(&patch), &mut out, 10_000);
     assert!(matches!(result, Err(PatchError::Old(_))), "{result:?}");
+}
+
+/// The vector of FORMAT.md, section 8.
+#[test]
+fn the_patch_of_the_format_gives_what_it_says() {
+    const FORMAT: &str = include_str!("../../FORMAT.md");
+    let (_, vector) = FORMAT.split_once("<!-- vectors: relink-lzma -->").unwrap();
+    let text: String = vector
+        .split("```")
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    let patch = data_encoding::BASE64.decode(text.as_bytes()).unwrap();
+    let old: Vec<u8> = (0..600_u32)
+        .map(|number| (7 * number * number % 251) as u8)
+        .collect();
+    let new = applied(&old, &patch, 605).unwrap();
+    let mut expected = [&old[300..], b"fresh", &old[..300]].concat();
+    expected[50] += 1;
+    assert!(new == expected);
+    assert!(
+        make(&old, &new).unwrap() == patch,
+        "FORMAT.md has what another maker made"
+    );
 }
 
 proptest! {

@@ -71,7 +71,7 @@ fn count(plan: &Plan, shifts: &Shifts, old: &[u8], new: &[u8], is_first: bool) -
         let mut current = None;
         while at < length {
             let here = item.old + at as u32;
-            if !current.is_some_and(|(_, end)| here < end) {
+            if current.is_none_or(|(_, end)| here >= end) {
                 current = plan.old.at(here).and_then(|index| {
                     let piece = plan.old.piece(index)?;
                     Some((index, piece.offset + piece.bytes))
