@@ -32,7 +32,7 @@ fn came(host: &Host, image: &Image, staged: &StagedImage, method: Method, reason
 }
 
 fn patch_path(image: &Image) -> String {
-    format!("images/{}", image.transports[1].file)
+    format!("images/{}", image.transports.last().unwrap().file)
 }
 
 #[test]

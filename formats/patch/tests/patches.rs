@@ -132,7 +132,7 @@ fn an_old_image_that_is_shorter_than_it_says_is_an_error() {
 #[test]
 fn the_patch_of_the_format_gives_what_it_says() {
     const FORMAT: &str = include_str!("../../FORMAT.md");
-    let (_, vector) = FORMAT.split_once("<!-- vectors: relink-lzma -->").unwrap();
+    let (_, vector) = FORMAT.split_once("<!-- patch: relink-lzma -->").unwrap();
     let text: String = vector
         .split("```")
         .nth(1)
