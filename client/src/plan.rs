@@ -150,7 +150,7 @@ impl Plan {
                 let fetch = if is_stored(&image.sha256) {
                     0
                 } else {
-                    fetch_bytes(image)
+                    fetch_bytes(image, is_stored)
                 };
                 self.steps
                     .push(take(name, catalog, image, linked, fetch, reason));
@@ -313,13 +313,14 @@ fn added(
         .collect()
 }
 
-/// What the smallest transport that always applies costs.
-fn fetch_bytes(image: &Image) -> u64 {
-    let whole = image
-        .transports
-        .iter()
-        .filter(|transport| transport.kind == TransportKind::Zstd);
-    whole
+/// What the smallest transport costs that applies, going by what is in the store.
+fn fetch_bytes(image: &Image, is_stored: impl Fn(&Sha256Digest) -> bool) -> u64 {
+    let usable = image.transports.iter().filter(|it| match it.kind {
+        TransportKind::Zstd => true,
+        TransportKind::RelinkLzma => it.from.as_ref().is_some_and(&is_stored),
+        TransportKind::Unknown(_) => false,
+    });
+    usable
         .map(|transport| transport.length)
         .chain([image.length])
         .min()

@@ -239,6 +239,29 @@ impl Arrival {
         })
     }
 
+    /// Adds a transport of these bytes, which is brought to `store`.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    pub fn add_transport(
+        &mut self,
+        store: &dyn Store,
+        transport: Transport,
+        bytes: &[u8],
+    ) -> Result<(), ArrivalError> {
+        let failed = |source| ArrivalError::Write {
+            file: transport.file.clone(),
+            source,
+        };
+        let mut incoming =
+            HashingWriter::new(store.incoming(&Place::Image(transport.file.clone()))?);
+        incoming.write_all(bytes).map_err(failed)?;
+        let brought = incoming.finish().map_err(failed)?.into();
+        self.transport_files.push(Bytes::Incoming(brought));
+        self.transports.push(transport);
+        Ok(())
+    }
+
     /// Whether the image is at the location.
     #[must_use]
     pub fn is_at_location(&self) -> bool {

@@ -2,7 +2,8 @@
 //!
 //! Readers are read to one byte more than promised at most.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek as _, Write};
 
 use sysext_formats::catalog::{Image, Transport};
 use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
@@ -42,6 +43,9 @@ pub enum ContentError {
         /// What was promised.
         promised: Sha256Digest,
     },
+    /// A patch from an image that its index does not have.
+    #[error("{0} starts from an image that is not in the index: no host can use it")]
+    NoBase(FileName),
     /// A transport that decodes to something else.
     #[error("decoded, {0}")]
     Decoded(Box<Self>),
@@ -85,6 +89,72 @@ pub fn check_zstd(
     packed.check(file, transport.length, transport.sha256)
 }
 
+/// The image that a patch starts from.
+///
+/// # Errors
+/// When it is none of these.
+pub fn base<'a>(transport: &Transport, images: &'a [Image]) -> Result<&'a Image, ContentError> {
+    let is_base = |image: &&Image| Some(image.sha256) == transport.from;
+    images
+        .iter()
+        .find(is_base)
+        .ok_or_else(|| ContentError::NoBase(transport.file.clone()))
+}
+
+/// Checks the bytes of a patch, and those that it makes of the image that it starts from, whose bytes `old` has.
+///
+/// # Errors
+/// When they are others.
+pub fn check_patch(
+    reader: impl Read,
+    transport: &Transport,
+    (old, base): (&File, &Image),
+    image: &Image,
+) -> Result<(), ContentError> {
+    let file = &transport.file;
+    let broken = |source| ContentError::Read {
+        file: file.clone(),
+        source,
+    };
+    let promised = (transport.length, transport.sha256);
+    let patch = copy(
+        file,
+        reader,
+        promised,
+        tempfile::tempfile().map_err(broken)?,
+    )?;
+    let mut out = HashingReader::new(io::sink());
+    sysext_patch::apply(old, base.length, patch, &mut out, image.length)
+        .map_err(|error| broken(io::Error::other(error)))?;
+    out.check(file, image.length, image.sha256)
+        .map_err(|error| ContentError::Decoded(Box::new(error)))
+}
+
+/// Copies the bytes of an image into a file, and checks them.
+///
+/// # Errors
+/// When they are others, or can not be written.
+pub fn copy_image(reader: impl Read, image: &Image, into: File) -> Result<File, ContentError> {
+    copy(&image.file, reader, (image.length, image.sha256), into)
+}
+
+fn copy(
+    file: &FileName,
+    reader: impl Read,
+    (length, sha256): (u64, Sha256Digest),
+    mut into: File,
+) -> Result<File, ContentError> {
+    let broken = |source| ContentError::Read {
+        file: file.clone(),
+        source,
+    };
+    let mut hashing = HashingReader::new(reader.take(length.saturating_add(1)));
+    io::copy(&mut hashing, &mut into).map_err(broken)?;
+    hashing.check(file, length, sha256)?;
+    into.rewind().map_err(broken)?;
+    Ok(into)
+}
+
 /// Checks the bytes of a file of any kind.
 ///
 /// # Errors
@@ -111,7 +181,7 @@ pub(crate) struct HashingReader<R> {
     length: u64,
 }
 
-impl<R: Read> HashingReader<R> {
+impl<R> HashingReader<R> {
     pub(crate) fn new(inner: R) -> Self {
         Self {
             inner,
@@ -152,5 +222,18 @@ impl<R: Read> Read for HashingReader<R> {
         self.hasher.update(buffer.get(..count).unwrap_or_default());
         self.length += u64::try_from(count).unwrap_or(u64::MAX);
         Ok(count)
+    }
+}
+
+impl<W: Write> Write for HashingReader<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.hasher.update(bytes.get(..count).unwrap_or_default());
+        self.length += u64::try_from(count).unwrap_or(u64::MAX);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }

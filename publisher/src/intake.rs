@@ -1,5 +1,6 @@
 //! Taking image files into a catalog: what `add` and `sync` do alike.
 
+mod bring;
 mod gone;
 mod image;
 mod prepared;
@@ -10,7 +11,7 @@ mod vet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Rollout, SCHEMA, Transport};
+use sysext_formats::catalog::{self, Custom, ExtensionIndex, Image, Rollout, SCHEMA};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::{Channel, ExtensionName, FileName};
 use sysext_formats::plain::one_line;
@@ -24,15 +25,14 @@ use self::image::revised;
 use self::prepared::Prepared;
 pub use self::prepared::Unfit;
 pub use self::vet::vet;
-use crate::arrival::{self, Arrival, Identity, Transports};
+use crate::arrival::{self, Identity};
 use crate::candidate::{Candidate, Overrides};
-use crate::config::Config;
 use crate::context::Context;
 use crate::draft::{DraftError, Standing};
-use crate::elsewhere::{self, ElsewhereError, Folder, Promised, Rule};
+use crate::elsewhere::{Folder, Rule};
 use crate::failure::{Failure, Kind};
 use crate::known_files::KnownFiles;
-use crate::location::{Links, Store};
+use crate::location::Store;
 use crate::reconcile::Attempt;
 use crate::session::Session;
 use crate::words::Hours;
@@ -203,12 +203,16 @@ impl<'a> Intake<'a> {
         let (sha256, transports) = if self.context.globals.dry_run {
             (self.digest(path, identity)?, Vec::new())
         } else {
-            let arrival = match attempt.arrivals.remove(&file) {
+            let mut arrival = match attempt.arrivals.remove(&file) {
                 Some(arrival) => arrival,
                 None => self.bring(path, identity, &file, attempt.config)?,
             };
             self.known
                 .insert(&identity, arrival.sha256, self.context.now());
+            // What is put elsewhere by others has the transports that they make.
+            if self.place.is_none() {
+                self.patch((path, identity), candidate, &version, &mut arrival, attempt)?;
+            }
             let said = (arrival.sha256, arrival.transports.clone());
             attempt.arrivals.insert(file.clone(), arrival);
             said
@@ -240,46 +244,6 @@ impl<'a> Intake<'a> {
             },
         };
         Ok(attempt.editor.add_image(&candidate.extension, &image)?)
-    }
-
-    /// Brings an image to the store, or finds it at its place. What is proposed comes along, to be put there.
-    fn bring(
-        &self,
-        path: &Path,
-        identity: Identity,
-        file: &FileName,
-        config: &Config,
-    ) -> Result<Arrival, Failure> {
-        let transports = Transports::of(config, self.request.zstd_level);
-        let ui = &self.context.ui;
-        let Some(place) = &self.place else {
-            return Ok(arrival::bring(
-                self.store, path, identity, file, transports, ui,
-            )?);
-        };
-        let named = |transports: &mut Vec<Transport>| -> Result<(), ElsewhereError> {
-            for transport in transports {
-                transport.urls = vec![place.url_of(&transport.file)?];
-            }
-            Ok(())
-        };
-        if self.context.outbox.is_some() {
-            let mut arrival = arrival::bring(self.store, path, identity, file, transports, ui)?;
-            named(&mut arrival.transports)?;
-            return Ok(arrival);
-        }
-        let (sha256, mut transports) = arrival::measure(path, identity, file, transports, ui)?;
-        named(&mut transports)?;
-        let image = Promised {
-            file,
-            length: identity.length,
-            sha256,
-            urls: &[place.url_of(file)?],
-        };
-        let links = Links::new()?;
-        let rule = Rule::of(config);
-        let find = |promised: Promised<'_>| elsewhere::find(&links, promised, rule, ui);
-        Ok(Arrival::elsewhere(image, transports, find)?)
     }
 
     fn digest(&mut self, path: &Path, identity: Identity) -> Result<Sha256Digest, Failure> {

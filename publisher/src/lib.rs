@@ -13,6 +13,7 @@
 //! - [`proposal`] is a draft on its way between people who sign it apart.
 //! - [`location`] is where a catalog lies; [`memory`] and [`known_files`] are what this machine remembers; [`content`]
 //!   says whether bytes are the promised ones.
+//! - [`patch`] makes patches from what is published to what is new.
 //! - [`sysupdate`] is for systemd-sysupdate, [`site`] is the page for people.
 //! - [`session`] is a configured catalog; [`reconcile`] drives the path once, and again when somebody else was faster.
 //! - [`obs`] knows the Open Build Service, for its hooks and for repositories that it has published.
@@ -40,6 +41,7 @@ pub mod memory;
 pub mod obs;
 pub mod pack;
 pub mod parallel;
+pub mod patch;
 pub mod proposal;
 pub mod prune;
 pub mod published;

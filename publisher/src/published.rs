@@ -89,6 +89,7 @@ impl Remote for Reader<'_> {
 #[derive(Debug)]
 pub struct Published<'a> {
     location: String,
+    source: &'a dyn Location,
     fresh: Fresh<Reader<'a>, Memory>,
     memory: Memory,
 }
@@ -133,12 +134,19 @@ impl<'a> Published<'a> {
         );
         Ok(Self {
             location: location.name(),
+            source: location,
             fresh: fresh.map_err(|source| PublishedError::Refresh {
                 location: location.name(),
                 source,
             })?,
             memory,
         })
+    }
+
+    /// Where it is read, images too.
+    #[must_use]
+    pub fn source(&self) -> &'a dyn Location {
+        self.source
     }
 
     /// The verified documents.

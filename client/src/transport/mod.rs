@@ -13,6 +13,7 @@
 mod copy;
 mod download;
 mod part;
+mod patch;
 mod raw;
 mod urls;
 mod zstd;
@@ -27,7 +28,7 @@ use sysext_formats::digest::Sha256Digest;
 use url::Url;
 
 use crate::fetch::{Fetcher, Pace};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, StoredImage};
 
 pub use self::zstd::{DecodeError, decode as decode_zstd};
 
@@ -39,6 +40,8 @@ pub enum Method {
     Store,
     /// Another program had them on this host.
     Copy,
+    /// As a patch to an image that was in the store.
+    Patch,
     /// As one zstd frame.
     Zstd,
     /// As they are.
@@ -52,6 +55,7 @@ impl Method {
         match self {
             Self::Store => "store",
             Self::Copy => "copy",
+            Self::Patch => "patch",
             Self::Zstd => "zstd",
             Self::Raw => "raw",
         }
@@ -141,7 +145,10 @@ pub(crate) fn fetch_file(
             length: transport.length,
             sha256: &transport.sha256,
             urls: &transport.urls,
-            method: Method::Zstd,
+            method: match transport.from {
+                Some(_) => Method::Patch,
+                None => Method::Zstd,
+            },
         },
         None => download::Wanted {
             file: &image.file,
@@ -205,12 +212,13 @@ pub(crate) fn fetch(
             return Ok(Some(Fetched { method, bytes }));
         }
     }
-    for choice in choices(job.image) {
+    for choice in choices(job) {
         if let Some(attempt) = no_room(job, &choice) {
             attempts.push(attempt);
             continue;
         }
         let result = match choice {
+            Choice::Patch(transport, base) => patch::fetch(job, transport, &base, attempts),
             Choice::Zstd(transport) => zstd::fetch(job, transport, attempts),
             Choice::Raw => raw::fetch(job, attempts),
         };
@@ -235,6 +243,8 @@ pub(crate) fn kept(store: &Store, image: &Image) -> u64 {
 }
 
 enum Choice<'a> {
+    /// With the image that it starts from.
+    Patch(&'a Transport, Box<StoredImage>),
     Zstd(&'a Transport),
     Raw,
 }
@@ -244,12 +254,15 @@ enum Choice<'a> {
 fn no_room(job: &Job<'_>, choice: &Choice<'_>) -> Option<Attempt> {
     let image = job.image;
     let (method, file, needed) = match choice {
-        Choice::Zstd(transport) => {
+        Choice::Patch(transport, _) | Choice::Zstd(transport) => {
             let rest = transport
                 .length
                 .saturating_sub(part::length(job.store, &transport.sha256));
             (
-                Method::Zstd,
+                match choice {
+                    Choice::Patch(..) => Method::Patch,
+                    _ => Method::Zstd,
+                },
                 &transport.file,
                 rest.saturating_add(image.length),
             )
@@ -268,27 +281,37 @@ fn no_room(job: &Job<'_>, choice: &Choice<'_>) -> Option<Attempt> {
         reason: format!(
             "{needed} bytes are needed below {} to get it {}, {free} are free",
             job.store.base().path().display(),
-            if method == Method::Raw {
-                "as it is"
-            } else {
-                "compressed"
+            match method {
+                Method::Raw => "as it is",
+                Method::Patch => "as a patch",
+                _ => "compressed",
             },
         ),
         fault: Fault::Other,
     })
 }
 
-/// What applies, the cheapest first.
-fn choices(image: &Image) -> Vec<Choice<'_>> {
-    let smaller = |transport: &&Transport| {
-        transport.kind == TransportKind::Zstd && transport.length < image.length
-    };
-    let mut zstd: Vec<_> = image.transports.iter().filter(smaller).collect();
-    zstd.sort_by_key(|transport| transport.length);
-    zstd.into_iter()
-        .map(Choice::Zstd)
-        .chain([Choice::Raw])
-        .collect()
+/// What applies, the cheapest first. A patch applies when the image that it starts from is in the store.
+fn choices<'a>(job: &Job<'a>) -> Vec<Choice<'a>> {
+    let image = job.image;
+    let mut smaller: Vec<_> = image
+        .transports
+        .iter()
+        .filter(|transport| transport.length < image.length)
+        .collect();
+    smaller.sort_by_key(|transport| transport.length);
+    let usable = smaller.into_iter().filter_map(|transport| {
+        match (&transport.kind, &transport.from) {
+            (TransportKind::Zstd, _) => Some(Choice::Zstd(transport)),
+            (TransportKind::RelinkLzma, Some(from)) => {
+                // An entry that is broken is none to start from; what is wrong with it is said where it is used.
+                let base = job.store.find(from).ok()??;
+                Some(Choice::Patch(transport, Box::new(base)))
+            }
+            (TransportKind::RelinkLzma, None) | (TransportKind::Unknown(_), _) => None,
+        }
+    });
+    usable.chain([Choice::Raw]).collect()
 }
 
 /// Other bytes than were signed.

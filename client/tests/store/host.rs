@@ -117,6 +117,25 @@ impl Host {
         image
     }
 
+    /// Serves an image with a patch from another one, and as one zstd frame besides.
+    pub(crate) fn publish_patch(&self, spec: &ImageSpec, from: &Image, patch: &[u8]) -> Image {
+        let bytes = spec.build();
+        let frame = zstd_frame(&bytes);
+        let name = format!("{}_{}_noarch.raw", spec.name(), spec.version_text());
+        let file = format!("{name}.from-{}.relink-lzma", from.sha256.short(12));
+        self.server.put(&format!("images/{file}"), patch);
+        self.server
+            .put(&format!("images/{name}.zst"), frame.as_slice());
+        let transports = json!([
+            {"kind": "zstd", "file": format!("{name}.zst"), "length": frame.len(), "sha256": Sha256Digest::of(&frame)},
+            {"kind": "relink-lzma", "file": file, "length": patch.len(), "sha256": Sha256Digest::of(patch),
+             "from": from.sha256},
+        ]);
+        let image = image(spec, &bytes, json!({"transports": transports}));
+        self.server.put(&format!("images/{}", image.file), bytes);
+        image
+    }
+
     pub(crate) fn stage(&self, image: &Image) -> Result<StagedImage, StageError> {
         self.stage_from(image, "vendor")
     }

@@ -10,6 +10,7 @@
 mod activate;
 mod crash;
 mod host;
+mod patch;
 mod privileged;
 mod stage;
 mod store;

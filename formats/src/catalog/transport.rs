@@ -36,6 +36,8 @@ pub struct Transport {
 pub enum TransportKind {
     /// The whole image as one zstd frame.
     Zstd,
+    /// A patch from the image whose digest is `from`: what moved where, with references worked out, in LZMA.
+    RelinkLzma,
     /// Any other word.
     Unknown(String),
 }
@@ -46,6 +48,7 @@ impl TransportKind {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Zstd => "zstd",
+            Self::RelinkLzma => "relink-lzma",
             Self::Unknown(word) => word,
         }
     }
@@ -60,10 +63,10 @@ impl Serialize for TransportKind {
 impl<'de> Deserialize<'de> for TransportKind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let word = String::deserialize(deserializer)?;
-        Ok(if word == "zstd" {
-            Self::Zstd
-        } else {
-            Self::Unknown(word)
+        Ok(match word.as_str() {
+            "zstd" => Self::Zstd,
+            "relink-lzma" => Self::RelinkLzma,
+            _ => Self::Unknown(word),
         })
     }
 }

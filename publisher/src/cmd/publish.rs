@@ -133,7 +133,14 @@ fn bring(
         let said = ExtensionIndex::read(&name, index).map_err(DraftError::from)?;
         if let Some(image) = said.images.iter().find(|image| image.file == file) {
             let rule = elsewhere::Rule::of(attempt.config);
-            let arrival = proposal::bring(context, source, image, store, rule)?;
+            let arrival = proposal::bring(
+                context,
+                source,
+                image,
+                (&said.images, attempt.published.source()),
+                store,
+                rule,
+            )?;
             attempt.arrivals.insert(file, arrival);
         }
     }

@@ -1,6 +1,7 @@
 //! `verify`: checks a catalog as a host would, and more than any single host does: images byte for byte, transports
 //! decoded.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -235,7 +236,7 @@ impl<'a> Check<'a> {
                 self.document.problems.push(format!("{name}: {problem}"));
             }
             for transport in &image.transports {
-                if let Err(problem) = self.transport(transport, image) {
+                if let Err(problem) = self.transport(transport, image, &index.images) {
                     self.document.problems.push(format!("{name}: {problem}"));
                 }
             }
@@ -247,9 +248,14 @@ impl<'a> Check<'a> {
         self.each_place(image.into(), |reader| content::check_image(reader, image))
     }
 
-    fn transport(&mut self, transport: &Transport, image: &Image) -> Result<(), String> {
+    fn transport(
+        &mut self,
+        transport: &Transport,
+        image: &Image,
+        images: &[Image],
+    ) -> Result<(), String> {
         match transport.kind {
-            TransportKind::Zstd => {}
+            TransportKind::Zstd | TransportKind::RelinkLzma => {}
             // A later version of this program has made it; hosts that do not know it take another way.
             TransportKind::Unknown(_) => {
                 self.document.transports_unknown += 1;
@@ -257,9 +263,32 @@ impl<'a> Check<'a> {
             }
         }
         self.document.transports_checked += 1;
+        if transport.kind != TransportKind::RelinkLzma {
+            return self.each_place(transport.into(), |reader| {
+                content::check_zstd(reader, transport, image)
+            });
+        }
+        let base = content::base(transport, images).map_err(|error| error.to_string())?;
+        let old = self.old_image(base)?;
         self.each_place(transport.into(), |reader| {
-            content::check_zstd(reader, transport, image)
+            content::check_patch(reader, transport, (&old, base), image)
         })
+    }
+
+    /// The image that a patch starts from, as a file of this machine.
+    fn old_image(&mut self, base: &Image) -> Result<File, String> {
+        let file = tempfile::tempfile().map_err(|error| error.to_string())?;
+        let url = base.urls.iter().find_map(|text| catalog::link(text));
+        let reader = match url {
+            Some(url) => {
+                let ui = &self.context.ui;
+                elsewhere::open(&self.links, &base.file, base.length, &url, ui)
+                    .map_err(|error| error.to_string())?
+            }
+            None => self.open(&base.file, base.length)?,
+        };
+        self.document.bytes_read += base.length;
+        content::copy_image(reader, base, file).map_err(|error| error.to_string())
     }
 
     /// Every place that is signed, or the catalog's own.

@@ -66,6 +66,12 @@ pub struct Config {
     /// Which transports are made of each image.
     #[serde(default = "default_transports")]
     pub transports: Vec<TransportChoice>,
+    /// From how many versions before it there are patches to a new image.
+    #[serde(default = "default_patches_from")]
+    pub patches_from: usize,
+    /// Megabytes of memory that making patches may take.
+    #[serde(default = "default_patch_memory")]
+    pub patch_memory: u64,
     /// The zstd level of transports.
     #[serde(default = "default_level")]
     pub zstd_level: i32,
@@ -103,6 +109,8 @@ pub enum HashedNames {
 pub enum TransportChoice {
     /// The whole image as one zstd frame.
     Zstd,
+    /// Patches from the versions before.
+    Patch,
 }
 
 /// Where the keys are. Of several sources for one role, those that are there are used until enough have signed.
@@ -343,7 +351,7 @@ fn everything() -> Vec<NamePattern> {
 }
 
 fn default_transports() -> Vec<TransportChoice> {
-    vec![TransportChoice::Zstd]
+    vec![TransportChoice::Zstd, TransportChoice::Patch]
 }
 
 fn default_keep() -> usize {
@@ -353,6 +361,15 @@ fn default_keep() -> usize {
 /// 200 extensions are a table of contents of some 60 kB: a host that uses five reads five of them at most.
 fn default_group_above() -> usize {
     200
+}
+
+fn default_patches_from() -> usize {
+    4
+}
+
+/// Enough for images of 240 MB; three at once of 60 MB.
+fn default_patch_memory() -> u64 {
+    2_000
 }
 
 fn default_level() -> i32 {

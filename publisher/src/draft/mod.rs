@@ -14,6 +14,7 @@ mod first;
 mod groups;
 mod image_edit;
 mod keys;
+mod patches;
 mod pending;
 mod proposed;
 mod prune;

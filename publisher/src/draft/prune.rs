@@ -12,7 +12,7 @@ use sysext_formats::catalog::{Architecture, ExtensionIndex, Image};
 use sysext_formats::name::{Channel, ExtensionName, FileName, TargetPath};
 use sysext_formats::time::UtcTime;
 
-use super::{DraftError, Editor};
+use super::{DraftError, Editor, patches};
 
 impl Editor {
     /// Takes old images out of the index of an extension; `keep` of each kind stay.
@@ -25,10 +25,11 @@ impl Editor {
         if gone.is_empty() {
             return Ok(());
         }
-        let targets = &mut self.touch_index(name)?.targets;
+        let index = self.touch_index(name)?;
         for file in gone {
-            targets.remove(&TargetPath::from(&file));
+            index.targets.remove(&TargetPath::from(&file));
         }
+        patches::drop_orphans(index);
         Ok(())
     }
 }

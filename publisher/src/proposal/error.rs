@@ -74,6 +74,14 @@ pub enum ProposalError {
     /// An image or a transport with other bytes than its index promises.
     #[error(transparent)]
     Content(#[from] ContentError),
+    /// A patch that can not be checked.
+    #[error("{file} can not be tried: the image that it starts from: {reason}")]
+    NoBase {
+        /// The patch.
+        file: FileName,
+        /// Why.
+        reason: String,
+    },
     /// A transport that can not be checked here.
     #[error("{file} is a transport of the kind {kind}, which this version can not check")]
     Transport {

@@ -14,10 +14,11 @@ use crate::context::Context;
 use crate::elsewhere::{self, Promised};
 use crate::failure::Failure;
 use crate::intake;
-use crate::location::{Links, Store};
+use crate::location::{Links, Location, Store};
+use crate::patch;
 
 /// Brings a new image and its transports from a proposal to `store`: looked at as if it were published from
-/// here, and held against what its index promises. What has URLs of its own must be there, too, and is not copied.
+/// here, and held against what its index promises; patches start from one of `images`, where it is `published`. What has URLs of its own must be there, too, and is not copied.
 ///
 /// # Errors
 /// When something is not there, is not what is promised, or would hurt hosts.
@@ -25,6 +26,7 @@ pub fn bring(
     context: &Context,
     source: &Source,
     image: &Image,
+    (images, published): (&[Image], &dyn Location),
     store: &dyn Store,
     rule: elsewhere::Rule,
 ) -> Result<Arrival, Failure> {
@@ -40,6 +42,27 @@ pub fn bring(
         match &transport.kind {
             TransportKind::Zstd => content::check_zstd(open(&transport.file)?, transport, image)
                 .map_err(ProposalError::from)?,
+            TransportKind::RelinkLzma => {
+                let base = content::base(transport, images).map_err(ProposalError::from)?;
+                let reader =
+                    match files
+                        .open_file(base.file.as_str())
+                        .map_err(ProposalError::from)?
+                    {
+                        Some(file) => Box::new(file),
+                        None => patch::open_published(published, base, &context.ui).map_err(
+                            |reason| ProposalError::NoBase {
+                                file: transport.file.clone(),
+                                reason,
+                            },
+                        )?,
+                    };
+                let scratch = tempfile::tempfile().map_err(ProposalError::NoPlace)?;
+                let old =
+                    content::copy_image(reader, base, scratch).map_err(ProposalError::from)?;
+                content::check_patch(open(&transport.file)?, transport, (&old, base), image)
+                    .map_err(ProposalError::from)?;
+            }
             TransportKind::Unknown(kind) => {
                 return Err(ProposalError::Transport {
                     file: transport.file.clone(),

@@ -304,7 +304,7 @@ fn a_configuration_with_a_mistake_is_named_with_its_place() {
     vendor
         .run(&["status"])
         .ends(2)
-        .says(&["sysext-publish.toml", "zstd-levl", "line 9"]);
+        .says(&["sysext-publish.toml", "zstd-levl", "line 11"]);
     Vendor::new()
         .run(&["status"])
         .ends(2)

@@ -29,6 +29,8 @@ mod obs;
 #[cfg(test)]
 mod obs_fetch;
 #[cfg(test)]
+mod patches;
+#[cfg(test)]
 mod proposals;
 #[cfg(test)]
 mod prune;

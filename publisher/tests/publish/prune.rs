@@ -80,7 +80,12 @@ fn the_newest_of_each_channel_architecture_and_system_stay() {
     let document = run.json();
     assert_eq!(document["changed"], true);
     assert_eq!(document["deleted"], json!([]));
-    assert_eq!(document["changes"][0]["change"], "image-gone");
+    let changes = document["changes"].as_array().unwrap();
+    let gone = changes.iter().filter(|it| it["change"] == "image-gone");
+    assert_eq!(gone.count(), 3);
+    // Patches from what goes go, too.
+    let described = changes.iter().find(|it| it["file"] == "hello_3_noarch.raw");
+    assert_eq!(described.unwrap()["members"], json!(["transports"]));
     assert_eq!(
         vendor.images("hello"),
         [
@@ -183,13 +188,25 @@ fn files_go_thirty_days_later_and_what_is_current_stays() {
     assert!(!vendor.path("public/metadata/5.snapshot.json").exists());
 }
 
+/// The length of all patches.
+fn patches(vendor: &Vendor) -> usize {
+    let files = std::fs::read_dir(vendor.path("public/images")).unwrap();
+    let patches = files.filter(|file| {
+        let name = file.as_ref().unwrap().file_name();
+        name.to_str().unwrap().ends_with(".relink-lzma")
+    });
+    let length = |file: std::io::Result<std::fs::DirEntry>| file.unwrap().metadata().unwrap().len();
+    patches.map(|file| length(file) as usize).sum()
+}
+
 #[test]
 fn it_says_what_it_deletes_and_how_much_that_is() {
     let vendor = versions(&["1", "2"]);
     vendor.run(&["prune", "--keep", "1"]).ends(0);
     backdate(&vendor, RECORD);
     let length = vendor.read("public/images/hello_1_noarch.raw").len()
-        + vendor.read("public/images/hello_1_noarch.raw.zst").len();
+        + vendor.read("public/images/hello_1_noarch.raw.zst").len()
+        + patches(&vendor);
     let before = (vendor.published(), vendor.files("state"));
     let run = vendor.run(&["prune", "--dry-run"]).ends(0);
     run.prints("would delete images/hello_1_noarch.raw\n")

@@ -26,6 +26,7 @@ pub mod image;
 pub mod json;
 pub mod keys;
 pub mod names;
+pub mod patch;
 pub mod proposal;
 pub mod publisher_config;
 pub mod release;
@@ -44,7 +45,7 @@ mod signed;
 pub type Target = fn(&[u8]) -> bool;
 
 /// Every target with its name: that of its binary, its seeds and its regressions.
-pub const TARGETS: [(&str, Target); 28] = [
+pub const TARGETS: [(&str, Target); 29] = [
     ("beside", beside::check),
     ("config", config::check),
     ("descriptor", catalogs::descriptor),
@@ -62,6 +63,7 @@ pub const TARGETS: [(&str, Target); 28] = [
     ("key", keys::public),
     ("key_file", keys::file),
     ("names", names::check),
+    ("patch", patch::check),
     ("proposal", proposal::check),
     ("publisher_config", publisher_config::check),
     ("release", release::check),

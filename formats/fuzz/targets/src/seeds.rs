@@ -14,7 +14,7 @@ use test_repos::scenario;
 
 use crate::genuine::Genuine;
 use crate::keys::{MESSAGE, PASSPHRASE};
-use crate::{elf, gpt_disk, workflow};
+use crate::{elf, gpt_disk, patch, workflow};
 
 /// The inputs that `target` starts from.
 #[must_use]
@@ -70,6 +70,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
             .collect(),
         "key_file" => key_files(),
         "zstd" => frames(),
+        "patch" => patches(),
         "gzip" => {
             let mut encoder = flate2::GzBuilder::new()
                 .filename("name")
@@ -257,6 +258,24 @@ fn frames() -> Vec<Vec<u8>> {
         frame(&vec![0; 1 << 20], 4096),
         [frame(&content, length), b"behind".to_vec()].concat(),
     ]
+}
+
+/// Patches with programs, moves and words in them, and one whose streams are longer than they say.
+fn patches() -> Vec<Vec<u8>> {
+    let old = patch::old();
+    let mut moved = old[3_000..].to_vec();
+    moved.splice(0..0, old[..2_000].iter().copied());
+    for at in (100..moved.len()).step_by(97) {
+        moved[at] ^= 3;
+    }
+    let mut patches: Vec<_> = [&old, &moved, &DESCRIPTOR.as_bytes().to_vec()]
+        .into_iter()
+        .map(|new| sysext_patch::make::make(&old, new).unwrap())
+        .collect();
+    let mut bomb = patches[1].clone();
+    bomb[80..88].copy_from_slice(&0x7fff_ffff_u64.to_le_bytes());
+    patches.push(bomb);
+    patches
 }
 
 fn images(filesystem: &str) -> Vec<Vec<u8>> {

@@ -1,0 +1,105 @@
+//! The image as a patch to another one that is in the store.
+//!
+//! - The image that it starts from is hashed before the patch is fetched: a damaged one costs no download.
+//! - It is read by pieces, and what comes out is hashed while it is written and never grows past the signed length; memory is
+//!   bounded by the format.
+//! - Only the digest of what comes out decides; the patch is no more believed than any other transport.
+
+use std::io::{self, Write};
+
+use sysext_durable::checkpoint;
+use sysext_formats::catalog::Transport;
+use sysext_formats::digest::Sha256Hasher;
+use sysext_patch::PatchError;
+
+use super::download::{Wanted, download};
+use super::{Attempt, Failed, Fault, Fetched, Job, Method, wrong_bytes};
+use crate::store::{StoreError, StoredImage, io_error};
+
+pub(super) fn fetch(
+    job: &Job<'_>,
+    transport: &Transport,
+    base: &StoredImage,
+    attempts: &mut Vec<Attempt>,
+) -> Result<Fetched, Failed> {
+    let image = job.image;
+    // What is wrong on this host may be wrong with this file alone: another transport does without it.
+    let opened = job
+        .store
+        .verify(base)
+        .and_then(|()| job.store.open_image(base));
+    let old = opened.map_err(|error| {
+        attempts.push(Attempt {
+            what: transport.file.to_string(),
+            reason: format!("it starts from a bad image: {error}"),
+            fault: Fault::Other,
+        });
+        Failed::TryNext
+    })?;
+    let wanted = Wanted {
+        file: &transport.file,
+        length: transport.length,
+        sha256: &transport.sha256,
+        urls: &[],
+        method: Method::Patch,
+    };
+    let (mut part, bytes) = download(job, &wanted, attempts)?;
+    let mut out = Hashing {
+        inner: job.store.writer(&image.sha256, &image.file)?,
+        hasher: Sha256Hasher::default(),
+    };
+    let applied = sysext_patch::apply(old, base.length, part.reader()?, &mut out, image.length);
+    let Hashing { inner: out, hasher } = out;
+    let found = hasher.finish();
+    let useless = match applied {
+        Ok(()) if found == image.sha256 => None,
+        Ok(()) => Some(wrong_bytes(
+            &format!("what {} gives", transport.file),
+            &image.sha256,
+            &found,
+        )),
+        Err(PatchError::Write(error)) => {
+            let path = job.store.path_of(&image.sha256, &image.file);
+            return Err(io_error("writing", path, error).into());
+        }
+        Err(error) => Some(Attempt {
+            what: transport.file.to_string(),
+            reason: error.to_string(),
+            fault: match error {
+                PatchError::Old(_) => Fault::Other,
+                _ => Fault::Bytes,
+            },
+        }),
+    };
+    if let Some(attempt) = useless {
+        // It is what was signed, and useless: the publisher must mend it.
+        attempts.push(attempt);
+        part.discard()?;
+        return Err(Failed::TryNext);
+    }
+    out.commit().map_err(StoreError::from)?;
+    checkpoint("image-patched");
+    part.discard()?;
+    Ok(Fetched {
+        method: Method::Patch,
+        bytes,
+    })
+}
+
+/// Hashes what is written.
+struct Hashing<W> {
+    inner: W,
+    hasher: Sha256Hasher,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.hasher.update(bytes.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
