@@ -62,6 +62,9 @@ def wrong_with(test, tests, ignored):
             return f"there is no script {test}"
         # ci/test makes a part of each numbered script.
         return None if re.fullmatch(r"ci/e2e/\d+-[a-z-]+\.sh", test) else f"{test} is no part of ci/test"
+    if test.startswith("ci/checks/"):
+        is_part = Path(test).is_file() and re.search(rf"^\s*part .* {test}\b", Path("ci/test").read_text(), re.MULTILINE)
+        return None if is_part else f"{test} is no part of ci/test"
     file, separator, name = test.partition("::")
     return wrong_with_test(file, name, tests, ignored) if separator else f"{test} names no test"
 

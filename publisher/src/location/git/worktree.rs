@@ -119,8 +119,12 @@ fn remove_left(inside: &Path, common: &Dir) -> Result<(), LocationError> {
         let is_ours = worktree.file_name().is_some_and(|name| name == NAME)
             && name.is_some_and(|name| name.starts_with(PREFIX));
         // git looks whether the folder belongs to the entry.
-        if is_ours && remove(inside, worktree).is_ok() {
-            let _ = std::fs::remove_dir_all(folder);
+        if is_ours
+            && remove(inside, worktree).is_ok()
+            && let (Some(parent), Some(name)) = (folder.parent(), name)
+            && let Ok(Some(parent)) = Dir::open_existing(parent)
+        {
+            let _ = parent.remove_tree(name);
         }
     }
     Ok(())
