@@ -2,9 +2,9 @@
 //!
 //! - They start from the newest versions below the new one that a host of the same kind may run: the same extension,
 //!   architecture and operating system, not withdrawn.
-//! - A patch is kept when it is under [`WORTH`] percent of the smallest file that gives the whole image.
+//! - A patch is kept when it is under `WORTH` percent of the smallest file that gives the whole image.
 //! - Each was applied before it is taken: it gives the new image's digest, or it is none.
-//! - Several are made at once, as far as memory goes; what was made once for two images is remembered ([`cache`]).
+//! - Several are made at once, as far as memory goes; what was made once for two images is remembered (`cache`).
 //! - A version that no patch can be made from is said, and costs nothing else: hosts take another transport.
 //!
 //! What it does not do: how a patch is made (`sysext-patch`).
