@@ -2,7 +2,7 @@
 //!
 //! - The same images give the same bytes, whatever the machine: one thread, no clock, no randomness.
 //! - Memory is bounded by the lengths of the images ([`memory_needed`]), which the caller holds against what it allows.
-//! - Whatever the images are, time is bounded too: each search compares [`search::COMPARED`] bytes at most.
+//! - Whatever the images are, time is bounded too: each search compares `search::COMPARED` bytes at most.
 
 #![expect(
     clippy::indexing_slicing,
