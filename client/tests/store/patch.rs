@@ -14,7 +14,7 @@ fn updating() -> (Host, Image, Vec<u8>) {
     let old = host.publish(&large("1"));
     let _ = host.stage(&old).unwrap();
     host.server.clear_log();
-    let patch = make(&large("1").build(), &large("2").build()).unwrap();
+    let patch = make(&large("1").build(), &large("2").build(), None).unwrap();
     (host, old, patch)
 }
 
@@ -81,7 +81,7 @@ fn a_damaged_image_is_not_started_from() {
 #[test]
 fn a_patch_that_gives_something_else_falls_to_the_next_transport() {
     let (old, new) = (large("1").build(), large("2").build());
-    let good = make(&old, &new).unwrap();
+    let good = make(&old, &new, None).unwrap();
     let mut other = new.clone();
     other[600_000] ^= 1;
     let mut long = new.clone();
@@ -95,9 +95,9 @@ fn a_patch_that_gives_something_else_falls_to_the_next_transport() {
     let middle = bits.len() / 2;
     bits[middle] ^= 0x55;
     let cases: [(Vec<u8>, &str); 9] = [
-        (make(&old, &other).unwrap(), "its sha256 is"),
-        (make(&old, &long).unwrap(), "it leads from"),
-        (make(&new[..100_000], &new).unwrap(), "it leads from"),
+        (make(&old, &other, None).unwrap(), "its sha256 is"),
+        (make(&old, &long, None).unwrap(), "it leads from"),
+        (make(&new[..100_000], &new, None).unwrap(), "it leads from"),
         (
             good[..good.len() - 1].to_vec(),
             "its length is not that of its streams",

@@ -53,14 +53,9 @@ pub enum InspectError {
         /// What it uses.
         feature: String,
     },
-    /// The hash tree uses an algorithm that this reader does not have.
-    #[error(
-        "the dm-verity hash tree uses {algorithm}, which is not supported; make it with sha256"
-    )]
-    UnsupportedVerity {
-        /// Name of the algorithm.
-        algorithm: String,
-    },
+    /// The hash tree has parameters that this reader does not know.
+    #[error("the verity partition can not be used: {0}")]
+    Verity(#[from] sysext_verity::ParameterError),
     /// The data are not the ones that the root hash was made of.
     #[error(
         "the data partition does not match the dm-verity root hash: the image says {declared}, its data {computed}"

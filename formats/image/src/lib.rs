@@ -49,3 +49,4 @@ pub use facts::{ExtensionRelease, ImageFacts, inspect};
 pub use image::{Container, Filesystem, Image, Verity};
 pub use limits::Limits;
 pub use path::ImagePath;
+pub use verity::hash_tree;

@@ -40,6 +40,11 @@ impl<R: Read + Seek> Source<R> {
         self.length
     }
 
+    /// Where the range begins in the reader.
+    pub(crate) const fn start(&self) -> u64 {
+        self.start
+    }
+
     /// `length` bytes from `offset` as a range of their own.
     pub(crate) fn window(
         &self,

@@ -4,15 +4,16 @@
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, Cursor, Write as _};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match *arguments.as_slice() {
         ["make", old, new, patch] => {
-            let bytes = sysext_patch::make::make(&std::fs::read(old)?, &std::fs::read(new)?)?;
-            std::fs::write(patch, bytes)?;
+            let (old, new) = (std::fs::read(old)?, std::fs::read(new)?);
+            let tree = sysext_image::hash_tree(Cursor::new(new.clone()), new.len() as u64)?;
+            std::fs::write(patch, sysext_patch::make::make(&old, &new, tree.as_ref())?)?;
         }
         ["apply", old, patch, length, new] => {
             let old = File::open(old)?;

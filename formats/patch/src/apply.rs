@@ -1,15 +1,17 @@
 //! Makes the new image of the old one and a patch.
 //!
 //! Each move is read from the old image in pieces; its addresses are worked out, then what was worked out wrongly is put
-//! right: `gaps` says how many bytes are right before the next word, `words` what is added to it.
+//! right: `gaps` says how many bytes are right before the next word, `words` what is added to it. The hash tree, where the
+//! new image has one, is made of what was written.
 
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use crate::PatchError;
-use crate::plan::{Move, Plan};
+use crate::plan::{Move, Plan, without};
 use crate::predict::{AHEAD, Walk};
 use crate::shifts::Shifts;
 use crate::stream::{Stream, Streams};
+use crate::tree::TreeWriter;
 
 /// Bytes of the old image that are read at once.
 const PIECE: usize = 64 << 10;
@@ -26,7 +28,7 @@ pub fn apply(
     mut old: impl Read + Seek,
     old_length: u64,
     patch: impl Read + Seek,
-    mut out: impl Write,
+    out: impl Write,
     new_length: u64,
 ) -> Result<(), PatchError> {
     let mut streams = Streams::open(patch, old_length, new_length)?;
@@ -38,6 +40,7 @@ pub fn apply(
         words,
         mut fresh,
     } = streams;
+    let mut out = TreeWriter::new(out, plan.tree.as_ref());
     let shifts = Shifts::new(&plan.moves, u32::try_from(old_length).unwrap_or(u32::MAX));
     let mut buffer = vec![0; PIECE];
     let mut fixes = Fixes {
@@ -61,7 +64,9 @@ pub fn apply(
         )?;
         written = u64::from(item.new_end());
     }
-    copy_fresh(&mut fresh, &mut out, &mut buffer, new_length - written)?;
+    let rest = without(plan.tree.as_ref(), new_length).saturating_sub(written);
+    copy_fresh(&mut fresh, &mut out, &mut buffer, rest)?;
+    out.put().map_err(PatchError::Write)?;
     if fresh.left() > 0 || fixes.words.left() > 0 || fixes.gaps.left() > 0 {
         return Err(PatchError::Field("something is left over"));
     }

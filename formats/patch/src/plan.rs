@@ -1,6 +1,8 @@
 //! The plan of a patch: what is known before the first byte is written.
 //!
 //! ```text
+//! number of hash trees, 1 at most; for it: of a block of data and of one of the tree the logarithm, blocks of data,
+//!     bytes of the salt, the salt, offset of the data, offset of the tree less the end of the data
 //! programs of the old image, then of the new one:
 //!     number of programs; for each: number of pieces; for each:
 //!         offset less the end of the piece before, bytes, address, bytes in memory less bytes
@@ -11,11 +13,16 @@
 //! for each move: its bytes
 //! for each move: its place in the old image less the end of the move before, signed
 //! ```
+//!
+//! What stands behind the hash tree is about the new image without it.
 
 use std::io::{Read, Seek};
 
+use sysext_verity::Layout;
+
 use crate::address::{Piece, Programs};
 use crate::stream::Stream;
+use crate::tree;
 use crate::{MAX_MOVES, MAX_PIECES, PatchError};
 
 /// Bytes of the contexts of relative addresses.
@@ -76,6 +83,8 @@ impl Fields {
 /// All of it.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    /// The hash tree of the new image, which is made of its data.
+    pub(crate) tree: Option<Layout>,
     pub(crate) old: Programs,
     pub(crate) new: Programs,
     pub(crate) fields: Fields,
@@ -88,6 +97,8 @@ impl Plan {
         old_length: u64,
         new_length: u64,
     ) -> Result<Self, PatchError> {
+        let tree = tree::read(stream, new_length)?;
+        let new_length = without(tree.as_ref(), new_length);
         let old = programs(stream, old_length)?;
         let new = programs(stream, new_length)?;
         let mut contexts = vec![0; CONTEXTS];
@@ -100,12 +111,19 @@ impl Plan {
             return Err(PatchError::Field("something behind the plan"));
         }
         Ok(Self {
+            tree,
             old,
             new,
             fields: Fields { contexts, absolute },
             moves,
         })
     }
+}
+
+/// Bytes of an image without its hash tree.
+pub(crate) fn without(tree: Option<&Layout>, length: u64) -> u64 {
+    let tree = tree.map_or(0, |tree| tree.parameters.tree_length());
+    length.saturating_sub(tree)
 }
 
 fn programs<P: Read + Seek>(stream: &mut Stream<P>, length: u64) -> Result<Programs, PatchError> {

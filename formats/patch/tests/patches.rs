@@ -1,12 +1,18 @@
 //! Patches, there and back.
 
-#![expect(clippy::indexing_slicing, reason = "a test that panics has failed")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed"
+)]
 
 use std::io::Cursor;
 
 use proptest::prelude::*;
+use sha2::Digest as _;
 use sysext_patch::make::{MakeError, make};
 use sysext_patch::{PatchError, apply};
+use sysext_verity::{Layout, Parameters, TreeHasher};
 
 fn applied(old: &[u8], patch: &[u8], length: usize) -> Result<Vec<u8>, PatchError> {
     let mut out = Vec::new();
@@ -72,7 +78,7 @@ fn references_of_code_that_moved_cost_next_to_nothing() {
     let mut moved: Vec<u32> = (200..400).collect();
     moved.extend(0..200);
     let (old, new) = (program(&order, 0x40_0000), program(&moved, 0x40_0000));
-    let patch = make(&old, &new).unwrap();
+    let patch = make(&old, &new, None).unwrap();
     assert!(applied(&old, &patch, new.len()).unwrap() == new);
     // Each of 400 addresses in the table has changed.
     assert!(patch.len() < 400, "{} bytes", patch.len());
@@ -81,7 +87,7 @@ fn references_of_code_that_moved_cost_next_to_nothing() {
 #[test]
 fn the_same_images_give_the_same_patch() {
     let (old, new) = (noise(1, 50_000), noise(1, 40_000));
-    assert!(make(&old, &new).unwrap() == make(&old, &new).unwrap());
+    assert!(make(&old, &new, None).unwrap() == make(&old, &new, None).unwrap());
 }
 
 #[test]
@@ -91,18 +97,18 @@ fn images_without_anything_in_common_and_endless_repetition_are_patched() {
     let images = [noise(1, 20_000), noise(2, 30_000), pattern, zeros, vec![7]];
     for old in &images {
         for new in &images {
-            let patch = make(old, new).unwrap();
+            let patch = make(old, new, None).unwrap();
             assert!(applied(old, &patch, new.len()).unwrap() == *new);
         }
     }
-    assert!(matches!(make(&[], &[1]), Err(MakeError::Length(0))));
+    assert!(matches!(make(&[], &[1], None), Err(MakeError::Length(0))));
 }
 
 #[test]
 fn a_patch_for_other_lengths_or_with_other_bytes_gives_no_more_than_it_may() {
     let old = program(&(0..50).collect::<Vec<_>>(), 0);
     let new = program(&(0..50).rev().collect::<Vec<_>>(), 0);
-    let patch = make(&old, &new).unwrap();
+    let patch = make(&old, &new, None).unwrap();
     let lengths = applied(&old, &patch, new.len() + 1);
     assert!(matches!(lengths, Err(PatchError::Lengths { .. })));
     for at in 0..patch.len() {
@@ -121,11 +127,88 @@ fn a_patch_for_other_lengths_or_with_other_bytes_gives_no_more_than_it_may() {
 #[test]
 fn an_old_image_that_is_shorter_than_it_says_is_an_error() {
     let old = noise(3, 10_000);
-    let patch = make(&old, &old).unwrap();
+    let patch = make(&old, &old, None).unwrap();
     let mut out = Vec::new();
     let short = Cursor::new(&old[..9_000]);
     let result = apply(short, 10_000, Cursor::new(&patch), &mut out, 10_000);
     assert!(matches!(result, Err(PatchError::Old(_))), "{result:?}");
+}
+
+/// An image of `blocks` blocks of data behind a head, with their tree, and where that is.
+fn protected(seed: u32, blocks: u64) -> (Vec<u8>, Layout) {
+    let parameters = Parameters::new(1024, 512, blocks, b"salt").unwrap();
+    let mut image = noise(seed, 3_000 + parameters.data_length() as usize);
+    // In the middle, both change; elsewhere nothing does.
+    image[..3_000].copy_from_slice(&noise(1, 3_000));
+    let layout = Layout {
+        tree: image.len() as u64 + 700,
+        data: 3_000,
+        parameters,
+    };
+    let mut hasher = TreeHasher::keeping(layout.parameters.clone());
+    hasher.update(&image[3_000..]);
+    image.extend(noise(2, 700));
+    image.extend(hasher.finish().bytes);
+    image.extend(noise(3, 500));
+    (image, layout)
+}
+
+#[test]
+fn a_hash_tree_is_made_of_its_data() {
+    let (old, _) = protected(4, 300);
+    let (mut new, layout) = protected(5, 400);
+    let data = layout.data as usize + 5_000;
+    new[data..data + 250_000].copy_from_slice(&old[8_001..258_001]);
+    let whole = make(&old, &new, Some(&layout)).unwrap();
+    // The tree is not that of the data any more.
+    assert!(applied(&old, &whole, new.len()).unwrap() == new);
+    let tree = {
+        let mut hasher = TreeHasher::keeping(layout.parameters.clone());
+        hasher.update(&new[layout.data as usize..layout.data_end() as usize]);
+        hasher.finish().bytes
+    };
+    new[layout.tree as usize..layout.tree_end() as usize].copy_from_slice(&tree);
+    let patch = make(&old, &new, Some(&layout)).unwrap();
+    assert!(applied(&old, &patch, new.len()).unwrap() == new);
+    // 400 digests, and those above.
+    let saved = make(&old, &new, None).unwrap().len() - patch.len();
+    assert!(saved > 400 * 32, "{saved} bytes less");
+
+    // Where the image ends with its tree, or the tree would be behind, or before its data.
+    let end = layout.tree_end() as usize;
+    let patch = make(&old, &new[..end], Some(&layout)).unwrap();
+    assert!(applied(&old, &patch, end).unwrap() == new[..end]);
+    let cut = &new[..end - 1];
+    let patch = make(&old, cut, Some(&layout)).unwrap();
+    assert!(applied(&old, &patch, cut.len()).unwrap() == cut);
+    let before = Layout {
+        data: layout.tree_end(),
+        tree: 0,
+        parameters: layout.parameters,
+    };
+    let turned = [tree.as_slice(), &new[layout.data as usize..]].concat();
+    let patch = make(&old, &turned, Some(&before)).unwrap();
+    assert!(applied(&old, &patch, turned.len()).unwrap() == turned);
+}
+
+#[test]
+fn what_is_not_the_tree_of_its_data_is_in_the_patch_like_all_bytes() {
+    let (new, layout) = protected(5, 40);
+    let plain = make(&new, &new, None).unwrap();
+    let changes: [&dyn Fn(&mut Layout); 5] = [
+        &|layout| layout.tree += 1,
+        &|layout| layout.tree = u64::MAX,
+        &|layout| layout.data = u64::MAX,
+        &|layout| layout.data += 1024,
+        &|layout| layout.parameters = Parameters::new(1024, 512, 1, b"").unwrap(),
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        let mut wrong = layout.clone();
+        change(&mut wrong);
+        let patch = make(&new, &new, Some(&wrong)).unwrap();
+        assert!(patch == plain, "change {number}");
+    }
+    assert!(make(&new, &new, Some(&layout)).unwrap() != plain);
 }
 
 /// The vector of FORMAT.md, section 8.
@@ -143,13 +226,29 @@ fn the_patch_of_the_format_gives_what_it_says() {
     let old: Vec<u8> = (0..600_u32)
         .map(|number| (7 * number * number % 251) as u8)
         .collect();
-    let new = applied(&old, &patch, 605).unwrap();
-    let mut expected = [&old[300..], b"fresh", &old[..300]].concat();
-    expected[50] += 1;
-    assert!(new == expected);
+    let mut new = [&old[300..], b"fresh", &old, &old[..300]].concat();
+    new[50] += 1;
+    let layout = Layout {
+        parameters: Parameters::new(512, 512, 2, b"salt").unwrap(),
+        data: 5,
+        tree: 1100,
+    };
+    let mut hasher = TreeHasher::keeping(layout.parameters.clone());
+    hasher.update(&new[5..1029]);
+    new.splice(1100..1100, hasher.finish().bytes);
+    assert_eq!(new.len(), 1717);
+    let made = make(&old, &new, Some(&layout)).unwrap();
+    let says = data_encoding::BASE64.encode(&made);
     assert!(
-        make(&old, &new).unwrap() == patch,
-        "FORMAT.md has what another maker made"
+        made == patch,
+        "FORMAT.md has what another maker made: {says}"
+    );
+    assert!(applied(&old, &patch, new.len()).unwrap() == new);
+    // So that nobody needs this code to know what comes out.
+    let digest = data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(&new));
+    assert!(
+        FORMAT.contains(&digest),
+        "FORMAT.md has another digest: {digest}"
     );
 }
 
@@ -174,7 +273,7 @@ proptest! {
             let at = index.index(new.len());
             new[at] = byte;
         }
-        let patch = make(&old, &new).unwrap();
+        let patch = make(&old, &new, None).unwrap();
         prop_assert!(applied(&old, &patch, new.len()).unwrap() == new);
     }
 }

@@ -10,6 +10,7 @@ use std::thread;
 use sysext_formats::catalog::Image;
 use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
 use sysext_patch::make::{make, memory_needed};
+use sysext_verity::Layout;
 
 use super::cache::Cache;
 use crate::ui;
@@ -28,6 +29,15 @@ pub(super) struct Wish<'a> {
 pub(super) struct Made<'a> {
     pub(super) base: &'a Image,
     pub(super) patch: Result<Vec<u8>, String>,
+}
+
+/// The image that they lead to.
+#[derive(Clone, Copy)]
+struct New<'a> {
+    bytes: &'a [u8],
+    /// Where its hash tree is.
+    tree: Option<&'a Layout>,
+    sha256: &'a Sha256Digest,
 }
 
 /// Makes them; `new` is the image that they lead to, with its length and digest. They come back in the order of the wishes.
@@ -68,7 +78,17 @@ pub(super) fn all<'a>(
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = at_once.min(cores).min(fits.len()).max(1);
         match read(new, length, sha256) {
-            Ok(new) => made.extend(in_threads(fits, &new, sha256, threads, cache)),
+            Ok(bytes) => {
+                // Of one that can not be read all bytes are in the patch.
+                let tree = sysext_image::hash_tree(Cursor::new(&bytes), length);
+                let tree = tree.ok().flatten();
+                let new = New {
+                    bytes: &bytes,
+                    tree: tree.as_ref(),
+                    sha256,
+                };
+                made.extend(in_threads(fits, new, threads, cache));
+            }
             Err(error) => {
                 let failed = |(number, wish): (usize, Wish<'a>)| {
                     (number, wish.base, Err(format!("the new image: {error}")))
@@ -88,8 +108,7 @@ type Numbered<'a> = (usize, &'a Image, Result<Vec<u8>, String>);
 
 fn in_threads<'a>(
     wishes: Vec<(usize, Wish<'a>)>,
-    new: &[u8],
-    sha256: &Sha256Digest,
+    new: New<'_>,
     threads: usize,
     cache: &Cache,
 ) -> Vec<Numbered<'a>> {
@@ -103,7 +122,7 @@ fn in_threads<'a>(
                 while let Some((number, mut wish)) = next() {
                     let patch = one(&mut wish, new);
                     if let Ok(patch) = &patch {
-                        cache.put(&wish.base.sha256, sha256, patch);
+                        cache.put(&wish.base.sha256, new.sha256, patch);
                     }
                     if let Ok(mut made) = made.lock() {
                         made.push((number, wish.base, patch));
@@ -115,10 +134,10 @@ fn in_threads<'a>(
     made.into_inner().unwrap_or_default()
 }
 
-fn one(wish: &mut Wish<'_>, new: &[u8]) -> Result<Vec<u8>, String> {
+fn one(wish: &mut Wish<'_>, new: New<'_>) -> Result<Vec<u8>, String> {
     let old = read(&mut wish.old, wish.base.length, &wish.base.sha256);
     let old = old.map_err(|error| error.to_string())?;
-    make(&old, new).map_err(|error| error.to_string())
+    make(&old, new.bytes, new.tree).map_err(|error| error.to_string())
 }
 
 /// Reads an image into memory.

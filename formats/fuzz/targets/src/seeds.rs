@@ -270,7 +270,7 @@ fn patches() -> Vec<Vec<u8>> {
     }
     let mut patches: Vec<_> = [&old, &moved, &DESCRIPTOR.as_bytes().to_vec()]
         .into_iter()
-        .map(|new| sysext_patch::make::make(&old, new).unwrap())
+        .map(|new| sysext_patch::make::make(&old, new, None).unwrap())
         .collect();
     let mut bomb = patches[1].clone();
     bomb[80..88].copy_from_slice(&0x7fff_ffff_u64.to_le_bytes());

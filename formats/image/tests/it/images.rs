@@ -3,12 +3,13 @@
 use std::io::Cursor;
 
 use crate::common::{
-    FIXTURES, LINUX_GENERIC, Partition, ROOT_ARM64, ROOT_X86_64, USR_X86_64, disk, fixture, open,
+    FIXTURES, LINUX_GENERIC, Partition, ROOT_ARM64, ROOT_X86_64, USR_X86_64, assert_is_of_its_data,
+    disk, fixture, open,
 };
 use backhand::compression::Compressor;
 use backhand::{FilesystemCompressor, FilesystemWriter, NodeHeader};
 use sysext_image::{
-    Container, EntryKind, ExtensionRelease, Filesystem, InspectError, Limits, Verity,
+    Container, EntryKind, ExtensionRelease, Filesystem, InspectError, Limits, Verity, hash_tree,
 };
 
 fn listed(image: &sysext_image::Image<Cursor<Vec<u8>>>) -> Vec<String> {
@@ -127,6 +128,12 @@ fn the_root_hash_is_in_the_partition_uuids_and_fits_the_data() {
         })
     );
     image.check_verity().unwrap();
+
+    // The tree that systemd-repart wrote is the one that the data give.
+    let layout = hash_tree(Cursor::new(&bytes), bytes.len() as u64)
+        .unwrap()
+        .unwrap();
+    assert_is_of_its_data(&layout, &bytes);
 
     // The padding behind the squashfs is under dm-verity, too.
     let mut changed = bytes;

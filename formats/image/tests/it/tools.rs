@@ -3,11 +3,14 @@
 //! A tool that is not installed, or that may not do here what it should, is named on standard error and left out.
 
 use std::fs;
+use std::io::Cursor;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sysext_image::{Container, EntryKind, Filesystem, Image, Limits, inspect};
+use sysext_image::{Container, EntryKind, Filesystem, Image, Limits, hash_tree, inspect};
+
+use crate::common::assert_is_of_its_data;
 
 const RELEASE: &str = "ID=_any\nSYSEXT_LEVEL=1\n";
 
@@ -308,6 +311,9 @@ fn systemd_repart_and_dissect() {
     let verity = opened.verity().unwrap();
     assert!(!verity.signed);
     opened.check_verity().unwrap();
+    let bytes = fs::read(&image).unwrap();
+    let layout = hash_tree(Cursor::new(&bytes), bytes.len() as u64).unwrap();
+    assert_is_of_its_data(&layout.unwrap(), &bytes);
     assert!(
         made.contains(&format!("\"roothash\":\"{}\"", verity.root_hash)),
         "{made}"

@@ -16,10 +16,14 @@ mod mask;
 mod search;
 mod write;
 
+use std::borrow::Cow;
 use std::io::Cursor;
+
+use sysext_verity::{Layout, TreeHasher};
 
 use crate::plan::Plan;
 use crate::shifts::Shifts;
+use crate::tree::is_usable;
 use crate::{MAX_LENGTH, MAX_MOVES, PatchError};
 
 /// Why there is no patch.
@@ -42,23 +46,33 @@ pub enum MakeError {
 /// Bytes of memory that making a patch takes, at most.
 #[must_use]
 pub fn memory_needed(old: u64, new: u64) -> u64 {
-    // Both images, both masked, four bytes for each suffix of the old one; then streams, and LZMA's own tables.
+    // Both images, the new one without its tree, both masked, four bytes for each suffix of the old one; then streams, and LZMA's own tables.
     old.saturating_mul(6)
-        .saturating_add(new.saturating_mul(2))
+        .saturating_add(new.saturating_mul(3))
         .saturating_add(160 << 20)
 }
 
 /// Makes the patch that leads from one image to another, and tries it.
 ///
+/// Where `tree` says where the new image has a hash tree, and it is the one that belongs to the data, it is left out of the
+/// patch; any other is in it like all bytes.
+///
 /// # Errors
 /// When the images are too long or have too little in common.
-pub fn make(old: &[u8], new: &[u8]) -> Result<Vec<u8>, MakeError> {
+pub fn make(old: &[u8], new: &[u8], tree: Option<&Layout>) -> Result<Vec<u8>, MakeError> {
     for image in [old, new] {
         let length = image.len() as u64;
         if length == 0 || length > MAX_LENGTH {
             return Err(MakeError::Length(length));
         }
     }
+    let whole = new;
+    let tree = tree.filter(|layout| is_of_its_data(layout, whole));
+    let new = tree.map_or(Cow::Borrowed(whole), |layout| {
+        let (start, end) = (layout.tree as usize, layout.tree_end() as usize);
+        Cow::Owned([&whole[..start], &whole[end..]].concat())
+    });
+    let new = &*new;
     let (old_programs, new_programs) = (elf::programs(old), elf::programs(new));
     let moves = {
         let old = mask::mask(old, &old_programs);
@@ -70,27 +84,39 @@ pub fn make(old: &[u8], new: &[u8]) -> Result<Vec<u8>, MakeError> {
     }
     let shifts = Shifts::new(&moves, u32::try_from(old.len()).unwrap_or(u32::MAX));
     let mut plan = Plan {
+        tree: tree.cloned(),
         old: old_programs.places,
         new: new_programs.places,
         fields: fields::none(),
         moves,
     };
     fields::learn(&mut plan, &shifts, old, new);
-    let patch = write::write(&plan, &shifts, old, new).map_err(MakeError::Compress)?;
+    let patch =
+        write::write(&plan, &shifts, old, new, whole.len() as u64).map_err(MakeError::Compress)?;
     drop((shifts, plan));
-    let mut same = Same { rest: new };
+    let mut same = Same { rest: whole };
     let applied = crate::apply(
         Cursor::new(old),
         old.len() as u64,
         Cursor::new(&patch),
         &mut same,
-        new.len() as u64,
+        whole.len() as u64,
     );
     match applied {
         Ok(()) if same.rest.is_empty() => Ok(patch),
         Ok(()) => Err(MakeError::Wrong(None)),
         Err(error) => Err(MakeError::Wrong(Some(error))),
     }
+}
+
+/// Whether the hash tree that stands there is the one that the data give.
+fn is_of_its_data(layout: &Layout, image: &[u8]) -> bool {
+    if !is_usable(layout, image.len() as u64) {
+        return false;
+    }
+    let mut hasher = TreeHasher::keeping(layout.parameters.clone());
+    hasher.update(&image[layout.data as usize..layout.data_end() as usize]);
+    hasher.finish().bytes == image[layout.tree as usize..layout.tree_end() as usize]
 }
 
 /// Takes exactly these bytes.

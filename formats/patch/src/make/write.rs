@@ -11,12 +11,19 @@ use crate::shifts::Shifts;
 use crate::stream::{SHAPES, Shape};
 use crate::{DICTIONARY, MAGIC};
 
-pub(crate) fn write(plan: &Plan, shifts: &Shifts, old: &[u8], new: &[u8]) -> io::Result<Vec<u8>> {
+/// `new` is without its hash tree; `length` is that of the whole image.
+pub(crate) fn write(
+    plan: &Plan,
+    shifts: &Shifts,
+    old: &[u8],
+    new: &[u8],
+    length: u64,
+) -> io::Result<Vec<u8>> {
     let [gaps, words, fresh] = contents(plan, shifts, old, new);
     let streams = [plan_bytes(plan), gaps, words, fresh];
     let mut patch = MAGIC.to_vec();
     patch.extend((old.len() as u64).to_le_bytes());
-    patch.extend((new.len() as u64).to_le_bytes());
+    patch.extend(length.to_le_bytes());
     let mut packed = Vec::new();
     for (shape, stream) in SHAPES.into_iter().zip(streams) {
         let before = packed.len();
@@ -43,6 +50,17 @@ fn compress(shape: Shape, bytes: &[u8], out: Vec<u8>) -> io::Result<Vec<u8>> {
 
 fn plan_bytes(plan: &Plan) -> Vec<u8> {
     let mut out = Vec::new();
+    number(&mut out, u64::from(plan.tree.is_some()));
+    if let Some(layout) = &plan.tree {
+        let parameters = &layout.parameters;
+        number(&mut out, parameters.data_block().trailing_zeros().into());
+        number(&mut out, parameters.hash_block().trailing_zeros().into());
+        number(&mut out, parameters.data_blocks());
+        number(&mut out, parameters.salt().len() as u64);
+        out.extend(parameters.salt());
+        number(&mut out, layout.data);
+        number(&mut out, layout.tree - layout.data_end());
+    }
     for programs in [&plan.old, &plan.new] {
         number(&mut out, programs.groups().count() as u64);
         let mut end = 0;
