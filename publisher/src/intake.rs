@@ -209,10 +209,7 @@ impl<'a> Intake<'a> {
             };
             self.known
                 .insert(&identity, arrival.sha256, self.context.now());
-            // What is put elsewhere by others has the transports that they make.
-            if self.place.is_none() {
-                self.patch((path, identity), candidate, &version, &mut arrival, attempt)?;
-            }
+            self.patch((path, identity), candidate, &version, &mut arrival, attempt)?;
             let said = (arrival.sha256, arrival.transports.clone());
             attempt.arrivals.insert(file.clone(), arrival);
             said

@@ -40,7 +40,7 @@ pub(super) fn fetch(
         file: &transport.file,
         length: transport.length,
         sha256: &transport.sha256,
-        urls: &[],
+        urls: &transport.urls,
         method: Method::Patch,
     };
     let (mut part, bytes) = download(job, &wanted, attempts)?;

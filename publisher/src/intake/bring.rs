@@ -10,14 +10,15 @@ use super::{Intake, Prepared};
 use crate::arrival::{self, Arrival, Identity, Transports};
 use crate::candidate::Candidate;
 use crate::config::Config;
-use crate::elsewhere::{self, ElsewhereError, Promised, Rule};
+use crate::elsewhere::{self, ElsewhereError, Folder, Promised, Rule};
 use crate::failure::Failure;
 use crate::location::Links;
 use crate::patch;
 use crate::reconcile::Attempt;
 
 impl Intake<'_> {
-    /// Makes patches to an image that arrived.
+    /// Makes patches to an image that arrived. What is proposed is uploaded together; otherwise nobody has put patches beside
+    /// an image that is elsewhere, and they lie with the catalog.
     pub(super) fn patch(
         &self,
         (path, identity): (&Path, Identity),
@@ -43,7 +44,11 @@ impl Intake<'_> {
             identity,
             local: &local,
         };
-        Ok(patch::add(&task, arrival)?)
+        patch::add(&task, arrival)?;
+        if let (Some(place), Some(_)) = (&self.place, &self.context.outbox) {
+            name(place, &mut arrival.transports)?;
+        }
+        Ok(())
     }
 
     /// Brings an image to the store, or finds it at its place. What is proposed comes along, to be put there.
@@ -61,19 +66,13 @@ impl Intake<'_> {
                 self.store, path, identity, file, transports, ui,
             )?);
         };
-        let named = |transports: &mut Vec<Transport>| -> Result<(), ElsewhereError> {
-            for transport in transports {
-                transport.urls = vec![place.url_of(&transport.file)?];
-            }
-            Ok(())
-        };
         if self.context.outbox.is_some() {
-            let mut arrival = arrival::bring(self.store, path, identity, file, transports, ui)?;
-            named(&mut arrival.transports)?;
-            return Ok(arrival);
+            return Ok(arrival::bring(
+                self.store, path, identity, file, transports, ui,
+            )?);
         }
         let (sha256, mut transports) = arrival::measure(path, identity, file, transports, ui)?;
-        named(&mut transports)?;
+        name(place, &mut transports)?;
         let image = Promised {
             file,
             length: identity.length,
@@ -85,4 +84,12 @@ impl Intake<'_> {
         let find = |promised: Promised<'_>| elsewhere::find(&links, promised, rule, ui);
         Ok(Arrival::elsewhere(image, transports, find)?)
     }
+}
+
+/// Says of transports that they are in a folder elsewhere.
+fn name(place: &Folder, transports: &mut [Transport]) -> Result<(), ElsewhereError> {
+    for transport in transports {
+        transport.urls = vec![place.url_of(&transport.file)?];
+    }
+    Ok(())
 }

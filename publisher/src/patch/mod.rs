@@ -2,6 +2,7 @@
 //!
 //! - They start from the newest versions below the new one that a host of the same kind may run: the same extension,
 //!   architecture and operating system, not withdrawn.
+//! - Images of less than `LEAST` bytes get none.
 //! - A patch is kept when it is under `WORTH` percent of the smallest file that gives the whole image.
 //! - Each was applied before it is taken: it gives the new image's digest, or it is none.
 //! - Several are made at once, as far as memory goes; what was made once for two images is remembered (`cache`).
@@ -38,6 +39,9 @@ use crate::elsewhere;
 use crate::location::{Links, Location, Place, Store};
 use crate::ui::{self, Ui};
 
+/// Bytes of the smallest image that gets patches: of a smaller one a patch saves a host next to nothing, and a catalog of
+/// many such images a file for each.
+const LEAST: u64 = 64 << 10;
 /// Percent of the full transport that a patch may have.
 const WORTH: u64 = 70;
 
@@ -79,7 +83,7 @@ impl fmt::Debug for Task<'_> {
 /// When the new image can not be read any more, or a patch not be written.
 pub fn add(task: &Task<'_>, arrival: &mut Arrival) -> Result<(), ArrivalError> {
     let (ui, config) = (&task.context.ui, task.config);
-    if !config.transports.contains(&TransportChoice::Patch) {
+    if !config.transports.contains(&TransportChoice::Patch) || arrival.length < LEAST {
         return Ok(());
     }
     let name = &task.candidate.extension;

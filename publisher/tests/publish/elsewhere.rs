@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use test_repos::fault_server::{Behaviour, FaultServer, Times};
+use test_repos::image::ImageSpec;
 use test_repos::tls::{CERTIFICATE, TlsFront};
 
 use crate::common::{Run, Vendor};
@@ -131,6 +132,54 @@ fn what_is_proposed_is_uploaded_and_then_published_from_where_it_is() {
         .vendor
         .run(&["withdraw", "hello", "1.0", "--reason", "late"])
         .ends(0);
+}
+
+#[test]
+fn patches_are_uploaded_with_what_is_proposed_and_else_lie_with_the_catalog() {
+    let mut release = Release::new();
+    let patch_of = |release: &Release, version: &str, number: u32| {
+        let path = format!("public/metadata/{number}.hello.json");
+        let index: Value = serde_json::from_slice(&release.vendor.read(&path)).unwrap();
+        let image = format!("hello_{version}_noarch.raw");
+        let transports = &index["signed"]["targets"][image]["custom"]["sysext"]["transports"];
+        let transports = transports.as_array().unwrap().clone();
+        let patch = transports.iter().find(|it| it["kind"] == "relink-lzma");
+        patch.cloned()
+    };
+    let published = |release: &Release| {
+        let files = release.vendor.files("public");
+        let patches = files.keys().filter(|it| it.ends_with(".relink-lzma"));
+        patches.count()
+    };
+    let image = |release: &Release, version: &str| {
+        let spec = ImageSpec::new("hello").version(version).padding(300_000, 1);
+        let file = format!("hello_{version}_noarch.raw");
+        release.vendor.image_of(&spec, &file)
+    };
+    for (version, number) in [("1.0", 2), ("1.1", 3)] {
+        release.image = image(&release, version);
+        let assets = release.propose();
+        release.upload(assets);
+        release.publish().ends(0);
+        let patch = patch_of(&release, version, number);
+        assert_eq!(patch.is_some(), version == "1.1");
+        if let Some(patch) = patch {
+            let file = patch["file"].as_str().unwrap();
+            assert_eq!(patch["urls"][0], format!("{}/{file}", release.at()));
+        }
+    }
+    assert_eq!(published(&release), 0);
+    // Somebody else uploaded the image, and knows nothing of patches.
+    release.image = image(&release, "1.2");
+    let mut assets = release.propose();
+    assets.retain(|name, _| !name.ends_with(".relink-lzma"));
+    release.upload(assets);
+    release.add().ends(0);
+    let patch = patch_of(&release, "1.2", 4).unwrap();
+    assert_eq!(patch["urls"].as_array(), None);
+    assert_eq!(published(&release), 2);
+    let verify = ["verify", "--all"];
+    release.vendor.run(&verify).ends(0).prints("6 transport(s)");
 }
 
 #[test]
