@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Images as vendors make them, with the tools that vendors use: each bad one in a folder that is named after its fault, each
-# good one in a folder that is named after its tool. Sourced after common.sh, program.sh and vendor.sh; $WORK is an empty folder.
+# good one in a folder that is named after its tool. Sourced after common.sh, program.sh, repart.sh and vendor.sh; $WORK is an empty folder.
 #
 # - Every image is tool of version 1, with a static program that prints its name, for this machine's architecture.
 # - IMAGE is the file that was made last.
@@ -45,25 +45,11 @@ ext4() {
     debugfs -w -R 'rmdir lost+found' "$IMAGE" 2>/dev/null
 }
 
-# gpt: a disk image with dm-verity by the systemd-repart of Debian 13, signed with a key of this run; 1 where it can not run.
+# gpt: a disk image with dm-verity, signed with a key of this run; 1 where it can not be made.
 gpt() {
     IMAGE=$FOLDER/tool_1_$ARCHITECTURE.raw
     [[ -n ${REPART_TREE-} ]] || return 1
-    [[ -e $WORK/verity.key ]] || openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=vendor -days 30 \
-        -keyout "$WORK/verity.key" -out "$WORK/verity.crt" 2>/dev/null
-    # Nothing is written into the tree: what it needs to write lies in memory.
-    # shellcheck disable=SC2016  # the arguments of the inner shell
-    as_root unshare --mount --propagation private bash -euc '
-        mount -t tmpfs none "$1/tmp" && mount -t tmpfs none "$1/var/tmp" && mount -t tmpfs none "$1/mnt"
-        mkdir "$1/mnt/work"
-        mount --bind "$2" "$1/mnt/work"
-        mount --rbind /dev "$1/dev"
-        mount -t proc none "$1/proc"
-        chroot "$1" systemd-repart --make-ddi=sysext --offline=yes --private-key=/mnt/work/verity.key \
-            --certificate=/mnt/work/verity.crt --copy-source="/mnt/work/$3/tree" "/mnt/work/$3/$4"
-    ' repart "$REPART_TREE" "$WORK" "$(basename "$FOLDER")" "$(basename "$IMAGE")" >"$WORK/repart.log" 2>&1 ||
-        die "systemd-repart: $(cat "$WORK/repart.log")"
-    as_root chown "$(id -u)" "$IMAGE"
+    repart_image "$REPART_TREE" "$(basename "$FOLDER")/tree" "$(basename "$FOLDER")/$(basename "$IMAGE")"
 }
 
 # another_machine: the ARCHITECTURE of a machine that this one is not.

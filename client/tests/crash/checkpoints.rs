@@ -1,6 +1,6 @@
 //! Killed at every checkpoint of every command.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::{Child, Stdio};
 
@@ -91,7 +91,7 @@ fn sweep(
 #[test]
 fn killed_at_any_checkpoint_every_command_leaves_a_host_that_the_next_run_puts_right() {
     let scene = Scene::new();
-    let mut wrong = Vec::new();
+    let (mut wrong, mut ways) = (Vec::new(), BTreeSet::new());
     for case in &CASES {
         let (names, found) = sweep(&scene, case, None);
         let list: Vec<_> = names
@@ -101,8 +101,17 @@ fn killed_at_any_checkpoint_every_command_leaves_a_host_that_the_next_run_puts_r
         println!("{:14} {}", case.name, list.join(", "));
         assert!(!names.is_empty(), "{} passes no checkpoint", case.name);
         wrong.extend(found);
+        ways.extend(names.into_keys());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for way in [
+        "part-moved",
+        "image-copied",
+        "image-decoded",
+        "image-patched",
+    ] {
+        assert!(ways.contains(way), "no image came by {way}");
+    }
 }
 
 /// The test bites: without the journal two links are not switched together.

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use sysext_formats::digest::Sha256Digest;
 use sysext_formats::time::UtcTime;
+use sysext_patch::make::make;
 use tempfile::TempDir;
 use test_repos::fault_server::FaultServer;
 use test_repos::image::ImageSpec;
@@ -124,7 +126,10 @@ impl Scene {
     fn make_states(&mut self) {
         for name in ["hello", "ahoy", "extra"] {
             self.vendor.add_extension(name);
-            self.vendor.add_image(name, &spec(name, "1.0"));
+            let file = self.vendor.add_image(name, &spec(name, "1.0"));
+            if name == "extra" {
+                self.vendor.add_zstd(name, &file);
+            }
         }
         self.vendor.publish();
         self.serve();
@@ -141,10 +146,10 @@ impl Scene {
         self.good(&["install", "hello", "ahoy"]);
         for name in ["hello", "ahoy"] {
             let spec = spec(name, "2.0").os("debian").version_id("13");
-            // One as it is, one compressed: both ways into the store.
+            // One as it is, one as a patch, and `extra` compressed: all ways into the store.
             let file = self.vendor.add_image(name, &spec);
             if name == "hello" {
-                self.vendor.add_zstd(name, &file);
+                self.add_patch(name, &file, &spec);
             }
         }
         self.vendor.publish();
@@ -164,6 +169,15 @@ impl Scene {
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(&image, bytes).unwrap();
         self.save(State::Damaged);
+    }
+
+    /// The only transport of an image, from version 1.0.
+    fn add_patch(&mut self, name: &str, file: &str, new: &ImageSpec) {
+        let old = self::spec(name, "1.0").build();
+        let patch = make(&old, &new.build(), None).unwrap();
+        self.vendor.add_transport(name, file, "relink-lzma", patch);
+        let from = Sha256Digest::of(&old).to_string();
+        self.vendor.image_mut(name, file)["transports"][0]["from"] = from.into();
     }
 
     /// As sysextmgr does, with the bytes that are offered.

@@ -3,7 +3,7 @@
 //! - Opening the same bytes twice gives the same facts, and needs nothing but the bytes.
 //! - Entries are sorted, none twice, none beyond the limits; no component of a path is empty, `.` or `..`.
 //! - A file that can be read has exactly the length of its entry, at most the limit; following a link ends in the image.
-//! - Checking the hash tree of a disk image never panics, whatever the tree says.
+//! - Checking the hash tree of a disk image never panics, whatever the tree says; where it is said to lie, there is room.
 //!
 //! A fuzzer does not invent checksums and magic numbers: [`squashfs`], [`erofs`], [`ext4`] and [`gpt`] put them right before
 //! they open what is left.
@@ -115,6 +115,10 @@ fn facts(data: &[u8]) -> Result<ImageFacts, InspectError> {
         }
     }
     let _ = image.check_verity();
+    if let Ok(Some(layout)) = sysext_image::hash_tree(Cursor::new(data), data.len() as u64) {
+        assert!(layout.data_end() <= data.len() as u64);
+        assert!(layout.tree_end() <= data.len() as u64);
+    }
     let facts = image.facts()?;
     assert!(facts.setuid.iter().all(|path| path.starts_with('/')));
     assert!(facts.units.iter().all(|unit| !unit.contains('/')));

@@ -9,6 +9,7 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::Value;
 use sysext_formats::sign::SecretKey;
+use sysext_verity::{Layout, Parameters, TreeHasher};
 use test_repos::image::ImageSpec;
 use test_repos::scenario;
 
@@ -272,6 +273,17 @@ fn patches() -> Vec<Vec<u8>> {
         .into_iter()
         .map(|new| sysext_patch::make::make(&old, new, None).unwrap())
         .collect();
+    // The hash tree of two blocks is made of them.
+    let layout = Layout {
+        parameters: Parameters::new(512, 512, 2, b"salt").unwrap(),
+        data: 100,
+        tree: 3_000,
+    };
+    let mut tree = TreeHasher::keeping(layout.parameters.clone());
+    tree.update(&moved[100..1_124]);
+    let mut disk = moved.clone();
+    disk.splice(3_000..3_000, tree.finish().bytes);
+    patches.push(sysext_patch::make::make(&old, &disk, Some(&layout)).unwrap());
     let mut bomb = patches[1].clone();
     bomb[80..88].copy_from_slice(&0x7fff_ffff_u64.to_le_bytes());
     patches.push(bomb);
