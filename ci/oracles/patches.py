@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 import lzma_raw
-from relink import PARAMETERS, BadPatchError, Move, Patch, Piece
+from relink import PARAMETERS, BadPatchError, Move, Patch, Piece, Tree
 
 KINDS = ("whole", "cut", "broken")
 
@@ -51,11 +51,28 @@ class Case:
         contexts = bytearray(r.choice([b"\0", b"\xff", b"\xff", b"\xff", b"\x5a"]) * 32768)
         for _ in range(r.randrange(50)):
             contexts[r.randrange(32768)] = r.randrange(256)
-        plan = self.pieces(self.old_pieces) + self.pieces(self.new_pieces) + contexts
+        plan = self.hash_tree() + self.pieces(self.old_pieces) + self.pieces(self.new_pieces) + contexts
         plan += bytes([r.choice([0, 0xFF, 0xFF, r.randrange(256)])]) + self.move_bytes()
         gaps, words = self.corrections()
         fresh = r.randbytes(self.new_length - sum(move.length for move in self.moves))
+        self.new_length += self.tree_length
         self.streams = [bytes(plan), gaps, words, fresh]
+
+    def hash_tree(self) -> bytes:
+        """A tree of some of the new image, where it has room for two blocks."""
+        r, self.tree_length = self.random, 0
+        data_log, hash_log = r.choice([9, 9, 10, 12, 16]), r.choice([9, 9, 9, 12])
+        most = self.new_length >> data_log
+        if most < 2 or r.random() < 0.4:
+            return number(0)
+        blocks, salt = r.choice([1, 2, most, r.randrange(2, most + 1)]), r.randbytes(r.choice([0, 1, 32, 256]))
+        rest = self.new_length - (blocks << data_log)
+        data = r.choice([0, rest, r.randrange(rest + 1)])
+        between = r.choice([0, rest - data, r.randrange(rest - data + 1)])
+        tree = Tree(1 << data_log, 1 << hash_log, blocks, salt, data, data + (blocks << data_log) + between)
+        self.tree_length = tree.length()
+        out = number(1) + number(data_log) + number(hash_log) + number(blocks)
+        return out + number(len(salt)) + salt + number(data) + number(between)
 
     def programs(self, length: int, bases: list[int]) -> list[Piece]:
         r, pieces, at = self.random, [], 0
@@ -189,8 +206,9 @@ def main() -> None:
         seen["none"] += theirs is None
         seen["fields"] += fields
         seen["with fields"] += fields > 0
+        seen["with trees"] += theirs is not None and case.tree_length > 0
     print(", ".join(f"{name} {count}" for name, count in seen.items()))
-    if seen["patches"] < cases // 2 or seen["with fields"] < cases // 20 or not seen["none"]:
+    if seen["patches"] < cases // 2 or min(seen["with fields"], seen["with trees"]) < cases // 20 or not seen["none"]:
         sys.exit("error: these cases show little")
 
 

@@ -1,6 +1,7 @@
 """A decoder of `relink-lzma` patches, written from the text of FORMAT.md, section 8: short instead of fast or frugal."""
 
 import bisect
+import hashlib
 import lzma
 import struct
 from typing import NamedTuple
@@ -56,17 +57,60 @@ class Stream:
         return self.at == len(self.data)
 
 
+class Tree(NamedTuple):
+    data_block: int
+    hash_block: int
+    blocks: int
+    salt: bytes
+    data: int
+    at: int
+
+    @classmethod
+    def read(cls, stream: Stream) -> "Tree | None":
+        count = stream.number()
+        if count == 0:
+            return None
+        data_log, hash_log, blocks = stream.number(), stream.number(), stream.number()
+        salt_length = stream.number()
+        if count > 1 or not (9 <= data_log <= 16 and 9 <= hash_log <= 16) or blocks == 0 or salt_length > 256:
+            raise BadPatchError("the hash tree")
+        salt, data = stream.take(salt_length), stream.number()
+        behind = data + (blocks << data_log)
+        return cls(1 << data_log, 1 << hash_log, blocks, salt, data, behind + stream.number())
+
+    def length(self) -> int:
+        total, level = 0, self.blocks
+        while level > 1:
+            level = -(-level // (self.hash_block // 32))
+            total += level
+        return total * self.hash_block
+
+    def of(self, image: bytes) -> bytes:
+        """The tree of what stands at its data: each level of digests made into blocks, the top one first."""
+        level = [image[self.data + index * self.data_block :][: self.data_block] for index in range(self.blocks)]
+        tree = b""
+        while len(level) > 1:
+            digests = b"".join(hashlib.sha256(self.salt + block).digest() for block in level)
+            digests += bytes(-len(digests) % self.hash_block)
+            level = [digests[at : at + self.hash_block] for at in range(0, len(digests), self.hash_block)]
+            tree = digests + tree
+        return tree
+
+
 class Programs:
     def __init__(self, stream: Stream, length: int) -> None:
         self.pieces: list[Piece] = []
         end = 0
-        for program in range(stream.number()):
+        count = stream.number()
+        if count > 1 << 12:
+            raise BadPatchError("too many programs")
+        for program in range(count):
             for _ in range(stream.number()):
                 offset = end + stream.number()
                 size, address, more = stream.number(), stream.number(), stream.number()
                 end = offset + size
                 self.pieces.append(Piece(offset, size, address, size + more, program))
-                if size == 0 or end > length or len(self.pieces) > 1 << 12:
+                if size == 0 or end > length or len(self.pieces) > 1 << 12 or address + size + more >= MODULUS:
                     raise BadPatchError("a piece")
         self.starts = [piece.offset for piece in self.pieces]
 
@@ -121,6 +165,12 @@ class Patch:
             streams.append(Stream(unpacked))
             at += packed
         plan, self.gaps, self.words, self.fresh = streams
+        self.tree = Tree.read(plan)
+        if self.tree:
+            length = self.tree.length()
+            if not 0 < length <= 32 << 20 or self.tree.at + length > new_length:
+                raise BadPatchError("the hash tree")
+            new_length -= length
         self.data, self.new_length = old, new_length
         self.old, self.new = Programs(plan, len(old)), Programs(plan, new_length)
         self.contexts, self.absolute = plan.take(32768), plan.take(1)[0]
@@ -209,6 +259,8 @@ class Patch:
                 right -= move.length - at
             out += self.fresh.take(move.new - len(out)) + taken
         out += self.fresh.take(self.new_length - len(out))
-        if not (self.gaps.is_at_end() and self.words.is_at_end() and self.fresh.is_at_end()):
+        if right is not None or not (self.gaps.is_at_end() and self.words.is_at_end() and self.fresh.is_at_end()):
             raise BadPatchError("something is left over")
+        if self.tree:
+            out[self.tree.at : self.tree.at] = self.tree.of(out)
         return bytes(out), fields

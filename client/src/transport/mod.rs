@@ -291,7 +291,11 @@ fn no_room(job: &Job<'_>, choice: &Choice<'_>) -> Option<Attempt> {
     })
 }
 
-/// What applies, the cheapest first. A patch applies when the image that it starts from is in the store.
+/// Patches that are tried for one image: where these are of no use, others of the same publisher are not better.
+const MAX_PATCHES: usize = 2;
+
+/// What applies, the cheapest first. A patch applies when the image that it starts from is in the store, and neither image is
+/// longer than patches reach.
 fn choices<'a>(job: &Job<'a>) -> Vec<Choice<'a>> {
     let image = job.image;
     let mut smaller: Vec<_> = image
@@ -300,12 +304,18 @@ fn choices<'a>(job: &Job<'a>) -> Vec<Choice<'a>> {
         .filter(|transport| transport.length < image.length)
         .collect();
     smaller.sort_by_key(|transport| transport.length);
+    let reaches = |length| length <= sysext_patch::MAX_LENGTH;
+    let mut patches = 0;
     let usable = smaller.into_iter().filter_map(|transport| {
         match (&transport.kind, &transport.from) {
             (TransportKind::Zstd, _) => Some(Choice::Zstd(transport)),
             (TransportKind::RelinkLzma, Some(from)) => {
                 // An entry that is broken is none to start from; what is wrong with it is said where it is used.
                 let base = job.store.find(from).ok()??;
+                if patches == MAX_PATCHES || !reaches(image.length) || !reaches(base.length) {
+                    return None;
+                }
+                patches += 1;
                 Some(Choice::Patch(transport, Box::new(base)))
             }
             (TransportKind::RelinkLzma, None) | (TransportKind::Unknown(_), _) => None,

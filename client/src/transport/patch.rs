@@ -3,9 +3,11 @@
 //! - The image that it starts from is hashed before the patch is fetched: a damaged one costs no download.
 //! - It is read by pieces, and what comes out is hashed while it is written and never grows past the signed length; memory is
 //!   bounded by the format.
+//! - Applying has a time: a patch that gives next to nothing for a long while is left, and the next transport taken.
 //! - Only the digest of what comes out decides; the patch is no more believed than any other transport.
 
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use sysext_durable::checkpoint;
 use sysext_formats::catalog::Transport;
@@ -44,13 +46,16 @@ pub(super) fn fetch(
         method: Method::Patch,
     };
     let (mut part, bytes) = download(job, &wanted, attempts)?;
-    let mut out = Hashing {
+    let time = time_for(image.length);
+    let mut out = Output {
         inner: job.store.writer(&image.sha256, &image.file)?,
         hasher: Sha256Hasher::default(),
+        until: Instant::now().checked_add(time),
+        is_late: false,
     };
     let applied = sysext_patch::apply(old, base.length, part.reader()?, &mut out, image.length);
-    let Hashing { inner: out, hasher } = out;
-    let found = hasher.finish();
+    let is_late = out.is_late;
+    let (out, found) = (out.inner, out.hasher.finish());
     let useless = match applied {
         Ok(()) if found == image.sha256 => None,
         Ok(()) => Some(wrong_bytes(
@@ -58,6 +63,11 @@ pub(super) fn fetch(
             &image.sha256,
             &found,
         )),
+        Err(_) if is_late => Some(Attempt {
+            what: transport.file.to_string(),
+            reason: format!("applying it took longer than {} seconds", time.as_secs()),
+            fault: Fault::Other,
+        }),
         Err(PatchError::Write(error)) => {
             let path = job.store.path_of(&image.sha256, &image.file);
             return Err(io_error("writing", path, error).into());
@@ -86,14 +96,29 @@ pub(super) fn fetch(
     })
 }
 
-/// Hashes what is written.
-struct Hashing<W> {
-    inner: W,
-    hasher: Sha256Hasher,
+/// How long applying may take: the time for the first byte, and for each second so many bytes of the image. Slow hosts give
+/// ten times as many.
+const START: Duration = Duration::from_secs(30);
+const SLOWEST: u64 = 1 << 20;
+
+fn time_for(length: u64) -> Duration {
+    START + Duration::from_secs(length / SLOWEST)
 }
 
-impl<W: Write> Write for Hashing<W> {
+/// Hashes what is written, for a while.
+struct Output<W> {
+    inner: W,
+    hasher: Sha256Hasher,
+    until: Option<Instant>,
+    is_late: bool,
+}
+
+impl<W: Write> Write for Output<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.until.is_some_and(|until| Instant::now() > until) {
+            self.is_late = true;
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         let count = self.inner.write(bytes)?;
         self.hasher.update(bytes.get(..count).unwrap_or_default());
         Ok(count)
@@ -101,5 +126,26 @@ impl<W: Write> Write for Hashing<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_when_the_time_is_over() {
+        let mut out = Output {
+            inner: Vec::new(),
+            hasher: Sha256Hasher::default(),
+            until: Instant::now().checked_add(time_for(0)),
+            is_late: false,
+        };
+        out.write_all(b"in time").unwrap();
+        assert!(!out.is_late);
+        out.until = Instant::now().checked_sub(Duration::from_nanos(1));
+        assert!(out.write_all(b"late").is_err() && out.is_late);
+        assert_eq!(out.inner, b"in time");
+        assert_eq!(time_for(60 << 20), Duration::from_secs(90));
     }
 }

@@ -3,7 +3,7 @@
 use sysext_fetch::stage::StagedImage;
 use sysext_fetch::transport::Method;
 use sysext_formats::catalog::Image;
-use sysext_patch::make::make;
+use sysext_patch::make::{make, pack};
 use test_repos::fault_server::{Behaviour, Times};
 
 use crate::host::{Host, large};
@@ -94,7 +94,7 @@ fn a_patch_that_gives_something_else_falls_to_the_next_transport() {
     let mut bits = good.clone();
     let middle = bits.len() / 2;
     bits[middle] ^= 0x55;
-    let cases: [(Vec<u8>, &str); 9] = [
+    let cases: [(Vec<u8>, &str); 11] = [
         (make(&old, &other, None).unwrap(), "its sha256 is"),
         (make(&old, &long, None).unwrap(), "it leads from"),
         (make(&new[..100_000], &new, None).unwrap(), "it leads from"),
@@ -109,9 +109,11 @@ fn a_patch_that_gives_something_else_falls_to_the_next_transport() {
         (b"no patch at all".to_vec(), "can not be read"),
         ([b"x", &good[1..]].concat(), "does not begin as a patch"),
         (bomb, "can not be read"),
-        (endless, ""),
+        (endless, "can not be read"),
+        (bits, "can not be read"),
+        (slow(&old, &new), "its sha256 is"),
     ];
-    for (patch, reason) in cases.into_iter().chain([(bits, "")]) {
+    for (patch, reason) in cases {
         let (host, old, _) = updating();
         let image = host.publish_patch(&large("2"), &old, &patch);
         let staged = host.stage(&image).unwrap();
@@ -123,6 +125,61 @@ fn a_patch_that_gives_something_else_falls_to_the_next_transport() {
             "{reason}"
         );
     }
+}
+
+/// A patch that takes as long as one can: every byte may be an address, in a program of as many pieces as there may be.
+fn slow(old: &[u8], new: &[u8]) -> Vec<u8> {
+    fn number(out: &mut Vec<u8>, mut number: usize) {
+        while number >= 0x80 {
+            out.push((number & 0x7f) as u8 | 0x80);
+            number >>= 7;
+        }
+        out.push(number as u8);
+    }
+    let mut plan = vec![0];
+    for length in [old.len(), new.len()] {
+        number(&mut plan, 1);
+        number(&mut plan, 4096);
+        let mut end = 0;
+        for piece in 1..=4096 {
+            let until = length * piece / 4096;
+            // Its offset, bytes, address and memory.
+            for value in [0, until - end, piece << 40, 0] {
+                number(&mut plan, value);
+            }
+            end = until;
+        }
+    }
+    plan.extend([0xff; 32_769]);
+    let length = old.len().min(new.len());
+    for value in [1, 0, length, 0] {
+        number(&mut plan, value);
+    }
+    let fresh = vec![0; new.len() - length];
+    let streams = [plan, Vec::new(), Vec::new(), fresh];
+    pack(streams, old.len() as u64, new.len() as u64).unwrap()
+}
+
+#[test]
+fn other_urls_of_a_patch_are_tried_first_and_two_bad_patches_are_enough() {
+    let (host, old, patch) = updating();
+    let mut image = host.publish_patch(&large("2"), &old, &patch);
+    let own = image.custom.transports.last_mut().unwrap();
+    host.server.put("elsewhere/p", patch.clone());
+    own.urls = vec![host.server.url("elsewhere/p").replace("http:", "https:")];
+    let staged = host.stage(&image).unwrap();
+    assert_eq!(staged.method(), Method::Patch);
+    assert!(staged.attempts()[0].to_string().contains("elsewhere/p"));
+
+    let (host, old, patch) = updating();
+    let mut image = host.publish_patch(&large("2"), &old, &patch);
+    let own = image.transports.last().unwrap().clone();
+    image.custom.transports.push(own.clone());
+    image.custom.transports.push(own);
+    host.server.put(&patch_path(&image), vec![1; patch.len()]);
+    let staged = host.stage(&image).unwrap();
+    let reasons = ["was signed", "was signed"];
+    came(&host, &image, &staged, Method::Zstd, &reasons);
 }
 
 #[test]

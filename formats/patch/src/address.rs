@@ -4,9 +4,10 @@
 //! loaded at. Two programs may use the same addresses, so a reference means its own program's.
 
 use crate::PatchError;
+use crate::layers::{Layer, layers};
 
 /// What is loaded of one program, one piece after the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Piece {
     /// Where in the image it begins.
     pub(crate) offset: u32,
@@ -43,16 +44,33 @@ pub(crate) struct Spot {
 pub(crate) struct Programs {
     /// By offset; they do not overlap.
     pieces: Vec<Piece>,
-    /// For each piece, the first and the one behind the last of its program.
-    program: Vec<(u32, u32)>,
+    /// Their programs, in the same order.
+    programs: Vec<Program>,
+    /// Which piece has which addresses: those of one program after those of another, by address. Programs may give the same
+    /// address to several of their pieces; the first has it.
+    ranges: Vec<Range>,
+}
+
+/// One program, by the numbers of what is its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Program {
+    pieces: std::ops::Range<usize>,
+    ranges: std::ops::Range<usize>,
+}
+
+/// Addresses of one piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Range {
+    start: u64,
+    end: u64,
+    piece: Piece,
 }
 
 impl Programs {
-    /// Adds a program behind the others.
+    /// Adds a program behind the others; nothing is added when something is wrong with it.
     pub(crate) fn add(&mut self, pieces: &[Piece], length: u64) -> Result<(), PatchError> {
-        let first = self.pieces.len();
+        let mut before = self.pieces.last().map_or(0, |last| last.end());
         for piece in pieces {
-            let before = self.pieces.last().map_or(0, |last| last.end());
             if u64::from(piece.offset) < before
                 || piece.bytes == 0
                 || piece.end() > length
@@ -61,11 +79,36 @@ impl Programs {
             {
                 return Err(PatchError::Field("a piece of a program"));
             }
-            self.pieces.push(*piece);
+            before = piece.end();
         }
-        let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
-        let range = (number(first), number(self.pieces.len()));
-        self.program.resize(self.pieces.len(), range);
+        let (first, first_range) = (self.pieces.len(), self.ranges.len());
+        self.pieces.extend(pieces);
+        let get = |number: u32| pieces.get(number as usize).copied().unwrap_or_default();
+        let layer = |number| {
+            let piece = get(number);
+            Layer {
+                start: piece.address,
+                end: piece.address.saturating_add(piece.memory),
+                weight: 0,
+            }
+        };
+        // What counts does so until the next change.
+        let mut open: Option<(u64, u32)> = None;
+        layers(
+            (0_u32..).zip(pieces).map(|(number, _)| number).collect(),
+            layer,
+            |end, next| {
+                if let Some((start, number)) = open.take() {
+                    let piece = get(number);
+                    self.ranges.push(Range { start, end, piece });
+                }
+                open = next.map(|number| (end, number));
+            },
+        );
+        self.programs.push(Program {
+            pieces: first..self.pieces.len(),
+            ranges: first_range..self.ranges.len(),
+        });
         Ok(())
     }
 
@@ -94,19 +137,21 @@ impl Programs {
 
     /// Where the program of a piece has this address.
     pub(crate) fn spot(&self, index: usize, address: u64) -> Option<Spot> {
-        let (first, end) = self.program.get(index)?;
-        let range = usize::try_from(*first).ok()?..usize::try_from(*end).ok()?;
-        self.pieces.get(range)?.iter().find_map(|piece| {
-            let inside = address.checked_sub(piece.address)?;
-            if inside >= piece.memory {
-                return None;
-            }
-            let last = u64::from(piece.bytes) - 1;
-            let offset = u64::from(piece.offset) + inside.min(last);
-            Some(Spot {
-                offset: u32::try_from(offset).ok()?,
-                beyond: inside.saturating_sub(last),
-            })
+        let behind = self
+            .programs
+            .partition_point(|program| program.pieces.end <= index);
+        let ranges = self.ranges.get(self.programs.get(behind)?.ranges.clone())?;
+        let behind = ranges.partition_point(|range| range.start <= address);
+        let range = ranges.get(behind.checked_sub(1)?)?;
+        if address >= range.end {
+            return None;
+        }
+        let piece = range.piece;
+        let inside = address.checked_sub(piece.address)?;
+        let last = u64::from(piece.bytes) - 1;
+        Some(Spot {
+            offset: piece.offset.saturating_add(inside.min(last) as u32),
+            beyond: inside.saturating_sub(last),
         })
     }
 
@@ -117,12 +162,76 @@ impl Programs {
 
     #[cfg(feature = "make")]
     pub(crate) fn groups(&self) -> impl Iterator<Item = &[Piece]> {
-        let mut next = 0;
-        std::iter::from_fn(move || {
-            let (first, end) = *self.program.get(next)?;
-            let (first, end) = (usize::try_from(first).ok()?, usize::try_from(end).ok()?);
-            next = end;
-            self.pieces.get(first..end)
-        })
+        let pieces = |program: &Program| self.pieces.get(program.pieces.clone());
+        self.programs.iter().filter_map(pieces)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_address_is_that_of_the_first_piece_of_its_program_that_has_it(
+            programs in prop::collection::vec(
+                prop::collection::vec((1_u32..9, 0_u64..40, 0_u64..20), 0..6),
+                0..4,
+            ),
+        ) {
+            let mut offset = 0;
+            let programs: Vec<Vec<Piece>> = programs
+                .into_iter()
+                .map(|pieces| {
+                    let pieces = pieces.into_iter().map(|(bytes, address, more)| {
+                        offset += bytes;
+                        let memory = u64::from(bytes) + more;
+                        Piece { offset: offset - bytes, bytes, address, memory }
+                    });
+                    pieces.collect()
+                })
+                .collect();
+            let mut all = Programs::default();
+            for pieces in &programs {
+                all.add(pieces, 1_000).unwrap();
+            }
+            let mut index = 0;
+            for pieces in &programs {
+                for _ in pieces {
+                    for address in 0..80 {
+                        let holds = |piece: &&Piece| {
+                            (piece.address..piece.address + piece.memory).contains(&address)
+                        };
+                        let wanted = pieces.iter().find(holds).map(|piece| {
+                            let (inside, last) = (address - piece.address, u64::from(piece.bytes) - 1);
+                            Spot {
+                                offset: piece.offset + inside.min(last) as u32,
+                                beyond: inside.saturating_sub(last),
+                            }
+                        });
+                        prop_assert_eq!(all.spot(index, address), wanted, "{} of {}", address, index);
+                    }
+                    index += 1;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_program_that_is_wrong_nothing_is_kept() {
+        let piece = |offset, bytes| Piece {
+            offset,
+            bytes,
+            address: 0,
+            memory: bytes.into(),
+        };
+        let mut all = Programs::default();
+        all.add(&[piece(0, 10)], 100).unwrap();
+        let before = all.clone();
+        assert!(all.add(&[piece(20, 10), piece(25, 10)], 100).is_err());
+        assert!(all.add(&[piece(20, 10), piece(95, 10)], 100).is_err());
+        assert_eq!(all, before);
     }
 }

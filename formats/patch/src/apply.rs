@@ -33,13 +33,14 @@ pub fn apply(
 ) -> Result<(), PatchError> {
     let mut streams = Streams::open(patch, old_length, new_length)?;
     let plan = Plan::read(&mut streams.plan, old_length, new_length)?;
-    // Its dictionary is not needed any more.
     let Streams {
-        plan: _,
+        plan: done,
         gaps,
         words,
         mut fresh,
     } = streams;
+    // Its dictionary is not needed any more.
+    drop(done);
     let mut out = TreeWriter::new(out, plan.tree.as_ref());
     let shifts = Shifts::new(&plan.moves, u32::try_from(old_length).unwrap_or(u32::MAX));
     let mut buffer = vec![0; PIECE];
@@ -67,7 +68,8 @@ pub fn apply(
     let rest = without(plan.tree.as_ref(), new_length).saturating_sub(written);
     copy_fresh(&mut fresh, &mut out, &mut buffer, rest)?;
     out.put().map_err(PatchError::Write)?;
-    if fresh.left() > 0 || fixes.words.left() > 0 || fixes.gaps.left() > 0 {
+    if fresh.left() > 0 || fixes.words.left() > 0 || fixes.gaps.left() > 0 || fixes.right.is_some()
+    {
         return Err(PatchError::Field("something is left over"));
     }
     Ok(())

@@ -15,6 +15,7 @@
 mod address;
 mod apply;
 mod error;
+mod layers;
 #[cfg(feature = "make")]
 pub mod make;
 mod plan;

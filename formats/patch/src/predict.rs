@@ -97,7 +97,6 @@ impl<'a> Walk<'a> {
     ) -> usize {
         let mut done = 0;
         let mut address = piece.address_of(here);
-        let fields = &self.plan.fields;
         while done < end {
             let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) else {
                 break;
@@ -105,28 +104,16 @@ impl<'a> Walk<'a> {
             if rest.len() < AHEAD && !is_end {
                 break;
             }
-            let is_relative = fields.is_relative(address, self.context);
-            if is_relative || fields.is_absolute(address) {
-                let at = here.wrapping_add(u32::try_from(done).unwrap_or(u32::MAX));
-                let absolute = if fields.is_absolute(address) {
-                    self.absolute(rest, index)
-                } else {
-                    None
-                };
-                let field = match absolute {
-                    None if is_relative => self.relative(rest, address, at, index),
-                    field => field,
-                };
-                let width = match field {
-                    Some(Field::Absolute(value)) => self.put(rest, &value.to_le_bytes()),
-                    Some(Field::Relative(value)) => self.put(rest, &value.to_le_bytes()),
-                    None => 0,
-                };
-                if width > 0 {
-                    done += width;
-                    address = address.wrapping_add(width as u64);
-                    continue;
-                }
+            let at = here.wrapping_add(done as u32);
+            let width = match self.field(rest, (address, at, index), self.context) {
+                Some(Field::Absolute(value)) => self.put(rest, &value.to_le_bytes()),
+                Some(Field::Relative(value)) => self.put(rest, &value.to_le_bytes()),
+                None => 0,
+            };
+            if width > 0 {
+                done += width;
+                address = address.wrapping_add(width as u64);
+                continue;
             }
             let byte = rest.first().copied().unwrap_or_default();
             self.context = self.context << 8 | u16::from(byte);
@@ -136,20 +123,34 @@ impl<'a> Walk<'a> {
         done
     }
 
+    /// The field that begins with these bytes, if one does: at this address, place in the old image and piece, behind the two
+    /// bytes of `context`.
+    pub(crate) fn field(
+        &self,
+        bytes: &[u8],
+        (address, at, index): (u64, u32, usize),
+        context: u16,
+    ) -> Option<Field> {
+        let fields = &self.plan.fields;
+        if fields.is_absolute(address)
+            && let Some(field) = self.absolute(bytes, index)
+        {
+            return Some(field);
+        }
+        if fields.is_relative(address, context) {
+            return self.relative(bytes, address, at, index);
+        }
+        None
+    }
+
     /// What an absolute address here becomes.
-    pub(crate) fn absolute(&self, bytes: &[u8], index: usize) -> Option<Field> {
+    fn absolute(&self, bytes: &[u8], index: usize) -> Option<Field> {
         let value = u64::from_le_bytes(*bytes.first_chunk()?);
         Some(Field::Absolute(self.follow(index, value)?))
     }
 
     /// What a relative address here becomes; `at` is its place in the old image.
-    pub(crate) fn relative(
-        &self,
-        bytes: &[u8],
-        address: u64,
-        at: u32,
-        index: usize,
-    ) -> Option<Field> {
+    fn relative(&self, bytes: &[u8], address: u64, at: u32, index: usize) -> Option<Field> {
         let value = i32::from_le_bytes(*bytes.first_chunk()?);
         let target = address
             .wrapping_add(4)
@@ -178,7 +179,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Remembers the last two of these.
-    pub(crate) fn pass(&mut self, bytes: &[u8]) {
+    fn pass(&mut self, bytes: &[u8]) {
         for byte in bytes.iter().skip(bytes.len().saturating_sub(2)) {
             self.context = self.context << 8 | u16::from(*byte);
         }

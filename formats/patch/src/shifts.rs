@@ -3,10 +3,8 @@
 //! A place may be in several moves, and in none. The longest move counts, of equally long ones the first; behind it, what
 //! was last goes on.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use crate::MIN_TELLING;
+use crate::layers::{Layer, layers};
 use crate::plan::Move;
 
 /// Binary logarithm of the bytes of which each has an entry in the table of contents.
@@ -23,49 +21,30 @@ pub(crate) struct Shifts {
 
 impl Shifts {
     pub(crate) fn new(moves: &[Move], old: u32) -> Self {
-        let mut order: Vec<u32> = (0_u32..)
+        let telling = (0_u32..)
             .zip(moves)
             .filter(|(_, item)| item.length >= MIN_TELLING)
-            .map(|(index, _)| index)
+            .map(|(number, _)| number)
             .collect();
-        let get = |index: u32| {
-            usize::try_from(index)
-                .ok()
-                .and_then(|index| moves.get(index).copied())
-                .unwrap_or_default()
+        let get = |number: u32| moves.get(number as usize).copied().unwrap_or_default();
+        let layer = |number| {
+            let item = get(number);
+            Layer {
+                start: item.old.into(),
+                end: item.old_end().into(),
+                weight: item.length.into(),
+            }
         };
-        order.sort_by_key(|index| (get(*index).old, *index));
         let mut steps: Vec<(u32, i32)> = Vec::new();
-        let mut active: BinaryHeap<(u32, Reverse<u32>)> = BinaryHeap::new();
-        let mut waiting = order.into_iter().peekable();
-        // Each round is one place where a move begins, or the one that counts ends.
-        loop {
-            let begins = waiting.peek().map(|index| get(*index).old);
-            let ends = active
-                .peek()
-                .map(|(_, Reverse(index))| get(*index).old_end());
-            let place = match (begins, ends) {
-                (Some(begins), Some(ends)) => begins.min(ends),
-                (Some(place), None) | (None, Some(place)) => place,
-                (None, None) => break,
+        layers(telling, layer, |place, counts| {
+            let Some(shift) = counts.map(|number| get(number).shift()) else {
+                return;
             };
-            while let Some(index) = waiting.next_if(|index| get(*index).old == place) {
-                active.push((get(index).length, Reverse(index)));
-            }
-            while active
-                .peek()
-                .is_some_and(|(_, Reverse(index))| get(*index).old_end() <= place)
-            {
-                active.pop();
-            }
-            let Some((_, Reverse(index))) = active.peek() else {
-                continue;
-            };
-            let shift = get(*index).shift();
             if steps.last().is_none_or(|(_, last)| *last != shift) {
-                steps.push((place, shift));
+                // Moves lie within the old image, which has less than 2^31 bytes.
+                steps.push((place as u32, shift));
             }
-        }
+        });
         let mut pages = Vec::new();
         let mut step: u32 = 0;
         let mut next = steps.iter().skip(1).map(|(place, _)| *place).peekable();

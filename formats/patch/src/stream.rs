@@ -100,6 +100,7 @@ impl<P: Read + Seek> Streams<P> {
                 shared: Rc::clone(&shared),
                 next: start,
                 left: packed,
+                broken: None,
             };
             Stream::open(shape, section, unpacked)
         };
@@ -121,9 +122,14 @@ impl<P: Read + Seek> Streams<P> {
 pub(crate) struct Stream<P: Read + Seek> {
     name: &'static str,
     /// `None` when it is empty.
-    inner: Option<BufReader<LzmaReader<BufReader<Section<P>>>>>,
+    inner: Option<Unpacking<P>>,
     left: u64,
 }
+
+type Unpacking<P> = BufReader<LzmaReader<BufReader<Section<P>>>>;
+
+/// Bytes that an LZMA decoder leaves unread at most: encoders write one more than is needed for some contents.
+const UNREAD: u64 = 1;
 
 impl<P: Read + Seek> Stream<P> {
     fn open(shape: Shape, section: Section<P>, unpacked: u64) -> Result<Self, PatchError> {
@@ -168,14 +174,32 @@ impl<P: Read + Seek> Stream<P> {
     pub(crate) fn read(&mut self, bytes: &mut [u8]) -> Result<(), PatchError> {
         let count = bytes.len() as u64;
         let inner = self.inner.as_mut().filter(|_| count <= self.left);
-        match inner {
+        let read = match inner {
             Some(inner) => inner.read_exact(bytes),
             None if bytes.is_empty() => Ok(()),
             None => Err(io::ErrorKind::UnexpectedEof.into()),
-        }
-        .map_err(PatchError::stream(self.name))?;
+        };
         self.left = self.left.saturating_sub(count);
-        Ok(())
+        self.checked(read)
+    }
+
+    /// What came of a read. The decoder goes on over errors of what it reads, and knows nothing of the end.
+    fn checked<T>(&mut self, read: io::Result<T>) -> Result<T, PatchError> {
+        let is_end = self.left == 0;
+        let broken = self.inner.as_mut().and_then(|inner| {
+            let section = inner.get_mut().inner_mut();
+            let unread = section.buffer().len() as u64 + section.get_ref().left;
+            let broken = section.get_mut().broken.take();
+            broken.or_else(|| {
+                let trailing = io::ErrorKind::InvalidData;
+                (is_end && unread > UNREAD)
+                    .then(|| io::Error::new(trailing, "something is behind it"))
+            })
+        });
+        match (broken, read) {
+            (Some(error), _) | (None, Err(error)) => Err(PatchError::stream(self.name)(error)),
+            (None, Ok(value)) => Ok(value),
+        }
     }
 
     /// Reads a number in groups of seven bits, the lowest first, each with its eighth bit set but the last.
@@ -199,17 +223,23 @@ impl<P: Read + Seek> Stream<P> {
     }
 
     fn byte(&mut self) -> Result<u8, PatchError> {
-        let failed = PatchError::stream(self.name);
         let byte = match (&mut self.inner, self.left) {
-            (Some(inner), 1..) => {
-                let byte = inner.fill_buf().map_err(&failed)?.first().copied();
-                inner.consume(byte.map_or(0, |_| 1));
-                byte
-            }
-            _ => None,
+            (Some(inner), 1..) => match inner.buffer().first().copied() {
+                // Nothing new was read of the patch, unless it is the last.
+                Some(byte) if self.left > 1 => {
+                    inner.consume(1);
+                    self.left -= 1;
+                    return Ok(byte);
+                }
+                _ => {
+                    let mut byte = [0];
+                    inner.read_exact(&mut byte).map(|()| byte)
+                }
+            },
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
         };
         self.left = self.left.saturating_sub(1);
-        byte.ok_or_else(|| failed(io::ErrorKind::UnexpectedEof.into()))
+        self.checked(byte).map(|[byte]| byte)
     }
 }
 
@@ -218,15 +248,37 @@ struct Section<P> {
     shared: Rc<RefCell<P>>,
     next: u64,
     left: u64,
+    /// The first thing that went wrong; more was asked for than there is, too.
+    broken: Option<io::Error>,
 }
 
 impl<P: Read + Seek> Read for Section<P> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = match self.left {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => self.read_some(buffer),
+        };
+        // The decoder may take no notice of it.
+        if let Err(error) = &read
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            let same = || io::Error::new(error.kind(), error.to_string());
+            self.broken.get_or_insert_with(same);
+        }
+        read
+    }
+}
+
+impl<P: Read + Seek> Section<P> {
+    fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let wanted = usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()));
         let buffer = buffer.get_mut(..wanted).unwrap_or_default();
         let mut patch = self.shared.borrow_mut();
         patch.seek(SeekFrom::Start(self.next))?;
         let count = patch.read(buffer)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         self.next += count as u64;
         self.left -= count as u64;
         Ok(count)

@@ -6,7 +6,7 @@
     reason = "a test that panics has failed"
 )]
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use proptest::prelude::*;
 use sha2::Digest as _;
@@ -121,6 +121,92 @@ fn a_patch_for_other_lengths_or_with_other_bytes_gives_no_more_than_it_may() {
             applied(&old, &patch[..at], new.len()).is_err(),
             "cut at {at}"
         );
+    }
+}
+
+/// The streams of a patch, as they are in the file, and where the lengths of each are in its head.
+fn sections(patch: &[u8]) -> Vec<(usize, std::ops::Range<usize>)> {
+    let mut start = 88;
+    let section = |index: usize| {
+        let at = 24 + 16 * index;
+        let packed = u64::from_le_bytes(patch[at..at + 8].try_into().unwrap()) as usize;
+        start += packed;
+        (at, start - packed..start)
+    };
+    (0..4).map(section).collect()
+}
+
+#[test]
+fn each_stream_is_used_to_its_end_and_no_further() {
+    let old = program(&(0..50).collect::<Vec<_>>(), 0);
+    let mut new = program(&(0..50).rev().collect::<Vec<_>>(), 0);
+    for at in (1_000..new.len()).step_by(700) {
+        new[at] ^= 9;
+    }
+    new.extend(noise(9, 500));
+    let patch = make(&old, &new, None).unwrap();
+    for (number, (at, section)) in sections(&patch).into_iter().enumerate() {
+        assert!(
+            section.len() > 10,
+            "stream {number} is too short to show it"
+        );
+        let replaced = |bytes: &[u8]| {
+            let mut wrong = [&patch[..section.start], bytes, &patch[section.end..]].concat();
+            wrong[at..at + 8].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
+            applied(&old, &wrong, new.len())
+        };
+        let bytes = &patch[section.clone()];
+        assert!(replaced(bytes).unwrap() == new);
+        for more in [2, 1000] {
+            let result = replaced(&[bytes, vec![0; more].as_slice()].concat());
+            assert!(
+                matches!(result, Err(PatchError::Stream { .. })),
+                "{number}: {more} more"
+            );
+        }
+        for less in [3, 8] {
+            let result = replaced(&bytes[..bytes.len() - less]);
+            assert!(result.is_err(), "{number}: {less} less");
+        }
+    }
+}
+
+/// Fails from a place on, as a bad disk does.
+struct Failing(Cursor<Vec<u8>>, u64);
+
+impl Read for Failing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.0.position() >= self.1 {
+            return Err(io::Error::other("bad sector"));
+        }
+        let most = usize::try_from(self.1 - self.0.position()).unwrap();
+        let count = buffer.len().min(most);
+        self.0.read(&mut buffer[..count])
+    }
+}
+
+impl Seek for Failing {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+#[test]
+fn a_patch_that_can_not_be_read_is_not_called_a_bad_one() {
+    let (old, new) = (noise(1, 10_000), noise(2, 10_000));
+    let patch = make(&old, &new, None).unwrap();
+    let length = new.len() as u64;
+    for place in [100, 5_000, patch.len() as u64 - 3] {
+        let failing = Failing(Cursor::new(patch.clone()), place);
+        let result = apply(
+            Cursor::new(&old),
+            old.len() as u64,
+            failing,
+            io::sink(),
+            length,
+        );
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains("bad sector"), "{place}: {error}");
     }
 }
 

@@ -111,8 +111,17 @@ pub fn add(task: &Task<'_>, arrival: &mut Arrival) -> Result<(), ArrivalError> {
         return Ok(());
     }
     let cache = Cache::open(task.context);
+    let memory = config.patch_memory.saturating_mul(1_000_000);
     let mut wishes = Vec::new();
     for base in bases {
+        // Before its bytes are brought here for nothing.
+        if let Err(reason) = run::is_feasible(base.length, arrival.length, memory) {
+            ui.warn(format_args!(
+                "no patch from {name} {}: {reason}",
+                base.version
+            ));
+            continue;
+        }
         match old_image(task, base, &cache) {
             Ok(old) => wishes.push(Wish { base, old }),
             Err(reason) => ui.warn(format_args!(
@@ -131,7 +140,7 @@ pub fn add(task: &Task<'_>, arrival: &mut Arrival) -> Result<(), ArrivalError> {
     let made = run::all(
         wishes,
         (&mut new, arrival.length, &arrival.sha256),
-        config.patch_memory.saturating_mul(1_000_000),
+        memory,
         &cache,
     );
     if Identity::of(&new).ok() != Some(task.identity) {

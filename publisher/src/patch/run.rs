@@ -9,6 +9,7 @@ use std::thread;
 
 use sysext_formats::catalog::Image;
 use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
+use sysext_patch::MAX_LENGTH;
 use sysext_patch::make::{make, memory_needed};
 use sysext_verity::Layout;
 
@@ -57,26 +58,15 @@ pub(super) fn all<'a>(
             None => waiting.push((number, wish)),
         }
     }
-    // What takes too much memory alone is not made; of the others, as many at once as the largest of them allows.
-    let (fits, large): (Vec<_>, Vec<_>) = waiting
-        .into_iter()
-        .partition(|(_, wish)| memory_needed(wish.base.length, length) <= memory);
-    for (number, wish) in large {
-        let reason = format!(
-            "making it takes {}, and patch-memory allows {}",
-            ui::bytes(memory_needed(wish.base.length, length)),
-            ui::bytes(memory)
-        );
-        made.push((number, wish.base, Err(reason)));
-    }
-    let most = fits
+    // As many at once as the largest of them allows.
+    let most = waiting
         .iter()
         .map(|(_, wish)| memory_needed(wish.base.length, length))
         .max();
     if let Some(most) = most {
         let at_once = usize::try_from(memory / most.max(1)).unwrap_or(usize::MAX);
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let threads = at_once.min(cores).min(fits.len()).max(1);
+        let threads = at_once.min(cores).min(waiting.len()).max(1);
         match read(new, length, sha256) {
             Ok(bytes) => {
                 // Of one that can not be read all bytes are in the patch.
@@ -87,13 +77,13 @@ pub(super) fn all<'a>(
                     tree: tree.as_ref(),
                     sha256,
                 };
-                made.extend(in_threads(fits, new, threads, cache));
+                made.extend(in_threads(waiting, new, threads, cache));
             }
             Err(error) => {
                 let failed = |(number, wish): (usize, Wish<'a>)| {
                     (number, wish.base, Err(format!("the new image: {error}")))
                 };
-                made.extend(fits.into_iter().map(failed));
+                made.extend(waiting.into_iter().map(failed));
             }
         }
         cache.sweep();
@@ -102,6 +92,27 @@ pub(super) fn all<'a>(
     made.into_iter()
         .map(|(_, base, patch)| Made { base, patch })
         .collect()
+}
+
+/// Whether a patch between images of these lengths can be made; else why not, in words.
+pub(super) fn is_feasible(old: u64, new: u64, memory: u64) -> Result<(), String> {
+    let longest = old.max(new);
+    if longest > MAX_LENGTH {
+        return Err(format!(
+            "an image has {}, patches reach to {}",
+            ui::bytes(longest),
+            ui::bytes(MAX_LENGTH)
+        ));
+    }
+    let needed = memory_needed(old, new);
+    if needed > memory {
+        return Err(format!(
+            "making it takes {}, and patch-memory allows {}",
+            ui::bytes(needed),
+            ui::bytes(memory)
+        ));
+    }
+    Ok(())
 }
 
 type Numbered<'a> = (usize, &'a Image, Result<Vec<u8>, String>);

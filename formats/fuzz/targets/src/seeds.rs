@@ -284,10 +284,52 @@ fn patches() -> Vec<Vec<u8>> {
     let mut disk = moved.clone();
     disk.splice(3_000..3_000, tree.finish().bytes);
     patches.push(sysext_patch::make::make(&old, &disk, Some(&layout)).unwrap());
+    patches.extend(streams());
     let mut bomb = patches[1].clone();
     bomb[80..88].copy_from_slice(&0x7fff_ffff_u64.to_le_bytes());
     patches.push(bomb);
     patches
+}
+
+/// What patches unpack to: one move over everything with a word at its end, two with a tree behind them, and one within
+/// programs of which every byte may be an address.
+fn streams() -> [Vec<u8>; 3] {
+    let length = patch::old().len();
+    let number = |number: usize| -> Vec<u8> {
+        let groups = [
+            number & 0x7f | 0x80,
+            number >> 7 & 0x7f | 0x80,
+            number >> 14,
+        ];
+        groups.map(|group| group as u8).to_vec()
+    };
+    let fields = |byte: u8| vec![byte; 32_769];
+    let join = |parts: &[&[u8]]| parts.concat();
+    let one_move = [number(1), number(0), number(length), number(0)].concat();
+    let none = [0, 0, 0];
+    let plain = join(&[&none, &fields(0), &one_move]);
+    let words = patch::streams(
+        length as u32,
+        [&plain, &number(length - 4), &[1, 2, 3, 4], b""],
+    );
+    // Half of it, and the other half before it; blocks of 512 bytes from the tenth on.
+    let half = length / 2;
+    let rest = length - half;
+    let tree = join(&[&[1, 9, 9, 2, 1, 7, 10], &number(100)]);
+    let back = number(2 * (half + rest) - 1);
+    let turned = [number(2), number(0), number(5), number(rest), number(half)];
+    let turned = join(&[&turned.concat(), &number(2 * half), &back]);
+    let plan = join(&[&tree, &[0, 0], &fields(0), &turned]);
+    let with_tree = patch::streams((length + 5 + 512) as u32, [&plan, b"", b"", b"fresh"]);
+    let piece = join(&[&number(0), &number(half), &number(4096), &number(9)]);
+    let second = join(&[&number(3), &number(rest - 3), &number(4096 + half), &[0]]);
+    let program = join(&[&[1, 2], &piece, &second]);
+    let plan = join(&[&[0], &program, &program, &fields(0xff), &one_move]);
+    [
+        words,
+        with_tree,
+        patch::streams(length as u32, [&plan, b"", b"", b""]),
+    ]
 }
 
 fn images(filesystem: &str) -> Vec<Vec<u8>> {

@@ -5,6 +5,7 @@
 //! grow towards each other as long as at least half of their bytes are the same.
 
 use super::search::{COMPARED, Search, common};
+use crate::MAX_MOVES;
 use crate::plan::Move;
 
 /// Bytes by which another place has to be better: what beginning a new stretch costs, and more, since each also says
@@ -12,9 +13,12 @@ use crate::plan::Move;
 const BETTER: usize = 16;
 /// Bytes that a stretch grows backwards at most.
 const BACKWARDS: usize = 64 << 10;
+/// Bytes of a match elsewhere that are looked at: where it is longer, the stretch that begins with it goes on by itself. Without
+/// a bound, long runs of one byte are compared again from each of their places.
+const LONGEST: usize = 16 * COMPARED;
 
-/// The stretches, in the order of the new image.
-pub(crate) fn moves(search: &Search<'_>, new: &[u8]) -> Vec<Move> {
+/// The stretches, in the order of the new image; `None` when they are too many.
+pub(crate) fn moves(search: &Search<'_>, new: &[u8]) -> Option<Vec<Move>> {
     let old = search.old;
     let mut moves = Vec::new();
     // The stretch that is being grown, its distance, and where the next match is looked for.
@@ -35,11 +39,16 @@ pub(crate) fn moves(search: &Search<'_>, new: &[u8]) -> Vec<Move> {
         while scan < new.len() {
             (found, matched) = search.find(&new[scan..]);
             if matched == COMPARED {
-                matched = common(&old[found..], &new[scan..]);
-                if let Some((place, _)) = follows(scan) {
-                    let here = common(&old[place..], &new[scan..]);
-                    if here >= matched {
-                        (found, matched) = (place, here);
+                let here = follows(scan).map(|(place, _)| {
+                    let same = common(&old[place..], &new[scan..]);
+                    (place, same)
+                });
+                match here {
+                    // It is passed over as a whole.
+                    Some((place, same)) if same >= COMPARED => (found, matched) = (place, same),
+                    _ => {
+                        let wanted = &new[scan..new.len().min(scan + LONGEST)];
+                        matched = common(&old[found..], wanted);
                     }
                 }
             }
@@ -83,10 +92,13 @@ pub(crate) fn moves(search: &Search<'_>, new: &[u8]) -> Vec<Move> {
             backwards -= border;
         }
         add(&mut moves, last_new, last_old, forwards);
+        if moves.len() > MAX_MOVES {
+            return None;
+        }
         last_new = scan - backwards;
         last_old = found.saturating_sub(backwards);
     }
-    moves
+    Some(moves)
 }
 
 /// How far a stretch goes on when the bytes that are the same shall outweigh the others.

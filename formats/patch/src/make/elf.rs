@@ -89,9 +89,7 @@ fn read(image: &[u8], at: usize) -> Option<Vec<(Piece, bool)>> {
         let piece = Piece {
             offset: u32::try_from(at.checked_add(offset)?).ok()?,
             bytes: u32::try_from(bytes).ok()?,
-            address: address
-                .checked_add(0)
-                .filter(|address| *address < 1 << 62)?,
+            address: Some(address).filter(|address| *address < 1 << 62)?,
             memory: memory.clamp(bytes, 1 << 40),
         };
         pieces.push((piece, is_x86 && flags & 1 == 1));

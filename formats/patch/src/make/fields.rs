@@ -83,16 +83,7 @@ fn count(plan: &Plan, shifts: &Shifts, old: &[u8], new: &[u8], is_first: bool) -
             {
                 let address = piece.address_of(here);
                 let rest = &before[at..];
-                let absolute = plan
-                    .fields
-                    .is_absolute(address)
-                    .then(|| walk.absolute(rest, index))
-                    .flatten();
-                let is_relative = plan.fields.is_relative(address, context);
-                let field = match absolute {
-                    None if is_relative => walk.relative(rest, address, here, index),
-                    field => field,
-                };
+                let field = walk.field(rest, (address, here, index), context);
                 let (worth, is_long) = match field {
                     None => (0, None),
                     Some(Field::Absolute(value)) => {

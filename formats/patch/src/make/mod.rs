@@ -2,7 +2,8 @@
 //!
 //! - The same images give the same bytes, whatever the machine: one thread, no clock, no randomness.
 //! - Memory is bounded by the lengths of the images ([`memory_needed`]), which the caller holds against what it allows.
-//! - Whatever the images are, time is bounded too: each search compares `search::COMPARED` bytes at most.
+//! - Time grows with the lengths of the images, whatever is in them: each search compares `search::COMPARED` bytes a step, and
+//!   each place of the new image is searched for once.
 
 #![expect(
     clippy::indexing_slicing,
@@ -15,6 +16,8 @@ mod fields;
 mod mask;
 mod search;
 mod write;
+
+pub use self::write::pack;
 
 use std::borrow::Cow;
 use std::io::Cursor;
@@ -46,10 +49,12 @@ pub enum MakeError {
 /// Bytes of memory that making a patch takes, at most.
 #[must_use]
 pub fn memory_needed(old: u64, new: u64) -> u64 {
-    // Both images, the new one without its tree, both masked, four bytes for each suffix of the old one; then streams, and LZMA's own tables.
-    old.saturating_mul(6)
-        .saturating_add(new.saturating_mul(3))
-        .saturating_add(160 << 20)
+    // Both images, the new one again without its tree; then both masked and four bytes for each suffix of the old one.
+    let searching = old.saturating_mul(6).saturating_add(new.saturating_mul(3));
+    // Where nothing is found, all of the new image is in a stream, and again in the patch; buffers grow to twice of that.
+    let writing = old.saturating_add(new.saturating_mul(6));
+    // And LZMA's own tables.
+    searching.max(writing).saturating_add(160 << 20)
 }
 
 /// Makes the patch that leads from one image to another, and tries it.
@@ -77,11 +82,8 @@ pub fn make(old: &[u8], new: &[u8], tree: Option<&Layout>) -> Result<Vec<u8>, Ma
     let moves = {
         let old = mask::mask(old, &old_programs);
         let new = mask::mask(new, &new_programs);
-        differ::moves(&search::Search::new(&old), &new)
+        differ::moves(&search::Search::new(&old), &new).ok_or(MakeError::Moves)?
     };
-    if moves.len() > MAX_MOVES {
-        return Err(MakeError::Moves);
-    }
     let shifts = Shifts::new(&moves, u32::try_from(old.len()).unwrap_or(u32::MAX));
     let mut plan = Plan {
         tree: tree.cloned(),

@@ -8,7 +8,7 @@ use crate::apply::WORD;
 use crate::plan::Plan;
 use crate::predict::Walk;
 use crate::shifts::Shifts;
-use crate::stream::{SHAPES, Shape};
+use crate::stream::{HEAD, SHAPES, Shape};
 use crate::{DICTIONARY, MAGIC};
 
 /// `new` is without its hash tree; `length` is that of the whole image.
@@ -20,26 +20,40 @@ pub(crate) fn write(
     length: u64,
 ) -> io::Result<Vec<u8>> {
     let [gaps, words, fresh] = contents(plan, shifts, old, new);
-    let streams = [plan_bytes(plan), gaps, words, fresh];
+    pack(
+        [plan_bytes(plan), gaps, words, fresh],
+        old.len() as u64,
+        length,
+    )
+}
+
+/// The file of a patch between images of these lengths, with these four streams, whatever is in them.
+///
+/// # Errors
+/// When compressing fails.
+pub fn pack(streams: [Vec<u8>; 4], old: u64, new: u64) -> io::Result<Vec<u8>> {
     let mut patch = MAGIC.to_vec();
-    patch.extend((old.len() as u64).to_le_bytes());
-    patch.extend(length.to_le_bytes());
-    let mut packed = Vec::new();
+    patch.extend(old.to_le_bytes());
+    patch.extend(new.to_le_bytes());
+    patch.resize(HEAD, 0);
+    let mut lengths = Vec::new();
     for (shape, stream) in SHAPES.into_iter().zip(streams) {
-        let before = packed.len();
+        let before = patch.len();
         if !stream.is_empty() {
-            packed = compress(shape, &stream, packed)?;
+            patch = compress(shape, &stream, patch)?;
         }
-        patch.extend(((packed.len() - before) as u64).to_le_bytes());
-        patch.extend((stream.len() as u64).to_le_bytes());
+        lengths.extend(((patch.len() - before) as u64).to_le_bytes());
+        lengths.extend((stream.len() as u64).to_le_bytes());
     }
-    patch.extend(packed);
+    patch[HEAD - lengths.len()..HEAD].copy_from_slice(&lengths);
     Ok(patch)
 }
 
 fn compress(shape: Shape, bytes: &[u8], out: Vec<u8>) -> io::Result<Vec<u8>> {
     let mut options = LzmaOptions::with_preset(9);
-    options.dict_size = DICTIONARY;
+    // No distance is longer than what there is; the tables for it need not be.
+    let length = u32::try_from(bytes.len()).unwrap_or(DICTIONARY);
+    options.dict_size = length.clamp(lzma_rust2::DICT_SIZE_MIN, DICTIONARY);
     options.lc = shape.literal_context;
     options.lp = shape.literal_position;
     options.pb = shape.position;
