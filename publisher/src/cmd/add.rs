@@ -145,9 +145,10 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     };
     let mut intake = Intake::new(context, &session, store.as_ref(), request)?;
     let report = session.reconcile(context, store.as_ref(), |attempt| {
-        intake.ahead(&args.images, attempt);
-        let mut images = args.images.iter();
-        images.try_for_each(|image| intake.take(image, attempt))
+        let images = intake.ahead(&args.images, attempt);
+        images
+            .iter()
+            .try_for_each(|image| intake.take(image, attempt))
     })?;
     intake.remember();
     super::warn_of_channels(context, &session.config, &report, |_| true);

@@ -164,10 +164,9 @@ impl Hook<'_> {
                 Err(failure) => self.judge(&image, failure)?,
             }
         }
-        self.intake.ahead(&good, attempt);
-        for image in &good {
-            if let Err(failure) = self.intake.take(image, attempt) {
-                self.judge(image, failure)?;
+        for image in self.intake.ahead(&good, attempt) {
+            if let Err(failure) = self.intake.take(&image, attempt) {
+                self.judge(&image, failure)?;
             }
         }
         Ok(())

@@ -55,8 +55,8 @@ pub fn run(context: &Context, args: Args) -> Outcome {
                 unknown.push(image.clone());
             }
         }
-        intake.ahead(&unknown, attempt);
-        unknown
+        let ordered = intake.ahead(&unknown, attempt);
+        ordered
             .iter()
             .try_for_each(|image| intake.take(image, attempt))
     })?;

@@ -24,14 +24,23 @@ struct Job {
 }
 
 impl Intake<'_> {
-    /// Does ahead what can be done for these images at once.
-    pub fn ahead(&mut self, paths: &[PathBuf], attempt: &mut Attempt<'_, '_>) {
+    /// Does ahead what can be done for these images at once. They come back in the order in which they are taken: the oldest
+    /// versions first, so that patches start from them.
+    pub fn ahead(&mut self, paths: &[PathBuf], attempt: &mut Attempt<'_, '_>) -> Vec<PathBuf> {
+        let mut ordered = paths.to_vec();
         if paths.len() < 2 {
-            return;
+            return ordered;
         }
         self.prepare_all(paths);
         let jobs = self.jobs(paths, attempt);
         self.read_all(&jobs, attempt);
+        // What could not be read is taken last, and says so then.
+        let version = |path: &PathBuf| self.prepared.get(path).map(|it| &it.candidate.version);
+        ordered.sort_by(|one, other| match (version(one), version(other)) {
+            (Some(one), Some(other)) => one.cmp(other),
+            (one, other) => other.is_some().cmp(&one.is_some()),
+        });
+        ordered
     }
 
     /// Reads, lints and hashes these images at once, for those who look at each before it is taken.

@@ -120,6 +120,25 @@ fn none_are_made_where_none_are_wanted_or_worth_it() {
 }
 
 #[test]
+fn of_images_that_come_together_the_oldest_is_taken_first() {
+    let vendor = Vendor::with_catalog();
+    for version in ["9", "10", "11"] {
+        let file = format!("images/hello_{version}_noarch.raw");
+        vendor.image_of(&spec(version), &file);
+    }
+    // By their names, 10 and 11 come before 9.
+    vendor
+        .run(&["sync", "--zstd-level", "1", "images"])
+        .ends(0)
+        .says(&["hello 9 → 10: a patch of", "hello 9 → 11", "hello 10 → 11"]);
+    for (version, count) in [("9", 0), ("10", 1), ("11", 2)] {
+        let image = format!("hello_{version}_noarch.raw");
+        assert_eq!(patches(&vendor, &image).len(), count, "{version}");
+    }
+    vendor.run(&["verify", "--all"]).ends(0);
+}
+
+#[test]
 fn a_patch_is_made_once_and_what_is_remembered_is_not_believed() {
     let mut vendor = Vendor::with_catalog();
     let cache = vendor.path("cache");
