@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::world::World;
+use crate::world::{World, code, spec, talk};
 
 const MANY: usize = 12;
 
@@ -25,9 +25,7 @@ fn install_all(world: &World) {
 fn publish_all(world: &mut World, version: &str) {
     for number in 0..MANY {
         let name = format!("tool-{number:02}");
-        world
-            .vendor
-            .add_image(&name, &crate::world::spec(&name, version));
+        world.vendor.add_image(&name, &spec(&name, version));
     }
     world.vendor.publish();
     world.serve();
@@ -86,4 +84,26 @@ fn an_update_of_nothing_is_two_requests_without_an_answer_to_read() {
         assert_eq!(requests[1].bytes_sent, 0);
         assert_eq!(world.server.connections(), 1);
     }
+}
+
+/// An index that lists the image of another extension: the bytes come once, and what they are decides who gets them.
+#[test]
+fn the_same_bytes_of_two_extensions_come_once() {
+    let mut world = World::new(&["aa"]);
+    world.vendor.add_extension("bb");
+    world.vendor.add_image("bb", &spec("aa", "1.0"));
+    world.vendor.publish();
+    world.serve();
+    world.server.clear_log();
+    let output = world.run(&["install", "aa", "bb"]);
+    assert_eq!(code(&output), 3, "{}", talk(&output));
+    assert!(
+        talk(&output).contains("bb 1.0 is refused"),
+        "{}",
+        talk(&output)
+    );
+    assert_eq!(world.server.count("images/*"), 1);
+    world.good(&["install", "aa"]);
+    assert_eq!(world.linked("aa").as_deref(), Some("1.0"));
+    assert_eq!(world.server.count("images/*"), 1);
 }
