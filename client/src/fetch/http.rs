@@ -150,7 +150,7 @@ pub(super) fn send(
 }
 
 /// Reads what a server says instead of a file, so that the connection can be used again: one whose answer was not read is
-/// closed. HTTP/2 needs no such thing.
+/// closed. HTTP/2 needs no such thing. A server that stalls here is waited for as one that stalls anywhere.
 fn read_page(response: Response, url: &Url, pace: &Pace) {
     let is_long = |length| length > MAX_PAGE;
     if response.version() == Version::HTTP_2 || response.content_length().is_some_and(is_long) {
