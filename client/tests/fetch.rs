@@ -174,7 +174,7 @@ fn what_comes_packed_is_bounded_on_both_sides() {
         packed.extend([0; 8]);
         packed
     };
-    let gzip = Behaviour::Headers(vec![("Content-Encoding", "gzip".to_owned())]);
+    let gzip = Behaviour::Headers(vec![("Content-Encoding", Some("gzip".to_owned()))]);
     server.behave("packed*", Times::Always, gzip);
     let limit = usize::try_from(LIMIT).unwrap();
     server.put("packed", pack(&vec![b'a'; limit]));

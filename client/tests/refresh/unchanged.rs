@@ -26,10 +26,10 @@ fn outcome(mirror: &FaultServer) -> (bool, u16) {
 }
 
 /// Answers of a server whose files have these fields.
-fn headers(fields: &[(&'static str, &str)]) -> Behaviour {
+fn headers(fields: &[(&'static str, Option<&str>)]) -> Behaviour {
     let fields = fields
         .iter()
-        .map(|(name, value)| (*name, (*value).to_owned()));
+        .map(|(name, value)| (*name, value.map(str::to_owned)));
     Behaviour::Headers(fields.collect())
 }
 
@@ -119,7 +119,7 @@ fn another_tag_for_the_same_bytes_and_weak_ones_are_fine() {
     mirror.behave_well();
     let digest = story.catalog.files();
     let tag = format!("W/\"{}\"", digest[TIMESTAMP].len());
-    mirror.behave(TIMESTAMP, Times::Always, headers(&[("ETag", &tag)]));
+    mirror.behave(TIMESTAMP, Times::Always, headers(&[("ETag", Some(&*tag))]));
     story.refresh().unwrap();
     story.refresh().unwrap();
     assert_eq!(asked(mirror).header("if-none-match"), Some(&*tag));
@@ -129,23 +129,43 @@ fn another_tag_for_the_same_bytes_and_weak_ones_are_fine() {
 fn without_a_tag_a_date_does_that_is_not_of_this_minute() {
     let story = Story::new(1);
     let mirror = &story.mirrors[0];
-    let dated = |modified: &str| {
-        headers(&[
-            ("ETag", ""),
-            ("Last-Modified", modified),
-            ("Date", "Mon, 23 Nov 2026 00:00:59 GMT"),
-        ])
+    let (settled, now) = (
+        "Sun, 22 Nov 2026 23:59:59 GMT",
+        "Mon, 23 Nov 2026 00:00:59 GMT",
+    );
+    let asked_after = |fields: &[(&'static str, Option<&str>)]| {
+        mirror.behave(TIMESTAMP, Times::Always, headers(fields));
+        // Twice: what was known before does not count.
+        story.refresh().unwrap();
+        story.refresh().unwrap();
+        let asked = asked(mirror);
+        let fields = ["if-none-match", "if-modified-since"];
+        fields.map(|field| asked.header(field).map(str::to_owned))
     };
-    let old = "Sun, 22 Nov 2026 23:59:59 GMT";
-    // A tag that is none hides the date; there are servers that have none at all.
-    mirror.behave(TIMESTAMP, Times::Always, dated(old));
-    story.refresh().unwrap();
-    story.refresh().unwrap();
-    assert_eq!(outcome(mirror), (false, 200));
-    mirror.behave(TIMESTAMP, Times::Always, Behaviour::WithoutHeader("ETag"));
-    story.refresh().unwrap();
-    story.refresh().unwrap();
-    assert_eq!(outcome(mirror), (false, 200), "nobody said what time it is");
+    let dated = |modified, date| {
+        [
+            ("ETag", None),
+            ("Last-Modified", Some(modified)),
+            ("Date", date),
+        ]
+    };
+    assert_eq!(
+        asked_after(&dated(settled, Some(now))),
+        [None, Some(settled.to_owned())]
+    );
+    mirror.behave(TIMESTAMP, Times::Next(1), Behaviour::NotModified);
+    assert_eq!(versions(&story.refresh().unwrap()), ["1.31.5"]);
+    // It may change once more in that second, and nobody would see it.
+    assert_eq!(asked_after(&dated(now, Some(now))), [None, None]);
+    // Nobody says what time it is there.
+    assert_eq!(asked_after(&dated(settled, None)), [None, None]);
+    // Many tags are made of the same second.
+    let tagged = [
+        ("ETag", Some("\"6745-1a\"")),
+        ("Last-Modified", Some(now)),
+        ("Date", Some(now)),
+    ];
+    assert_eq!(asked_after(&tagged), [None, None]);
 }
 
 #[test]

@@ -61,10 +61,8 @@ pub enum Behaviour {
         /// Bytes of the page.
         bytes: u64,
     },
-    /// Header fields in place of those of the honest answer, or besides.
-    Headers(Vec<(&'static str, String)>),
-    /// The honest answer without one of its header fields.
-    WithoutHeader(&'static str),
+    /// Header fields in place of those of the honest answer, or besides; without a value it has none.
+    Headers(Vec<(&'static str, Option<String>)>),
     /// 304 without a body, whatever was asked for.
     NotModified,
     /// The honest answer, once this many requests wait for it at the same time.

@@ -75,10 +75,12 @@ pub(super) fn react(
         }
         Some(Behaviour::Headers(fields)) => {
             for (name, value) in fields {
-                answer.set_header(name, value);
+                match value {
+                    Some(value) => answer.set_header(name, value),
+                    None => answer.remove_header(name),
+                }
             }
         }
-        Some(Behaviour::WithoutHeader(name)) => answer.remove_header(name),
         Some(Behaviour::NotModified) => answer = Answer::not_modified(),
         // Whoever calls has waited.
         Some(Behaviour::Together { .. }) => {}

@@ -83,7 +83,11 @@ fn pages_header_fields_and_304_are_as_they_are_set() {
     let seen = get(&server, "/a", "");
     assert_eq!(seen.status, 403);
     assert!(seen.body.len() > 5000 && seen.field("Content-Length").is_none());
-    let fields = vec![("ETag", "W/\"x\"".to_owned()), ("Date", "now".to_owned())];
+    let fields = vec![
+        ("ETag", Some("W/\"x\"".to_owned())),
+        ("Date", Some("now".to_owned())),
+        ("Last-Modified", None),
+    ];
     server.behave("a", Times::Next(1), Behaviour::Headers(fields));
     let seen = get(&server, "/a", "");
     assert_eq!((seen.status, seen.body.as_slice()), (200, CONTENT));
@@ -91,8 +95,7 @@ fn pages_header_fields_and_304_are_as_they_are_set() {
         (seen.field("ETag"), seen.field("Date")),
         (Some("W/\"x\""), Some("now"))
     );
-    server.behave("a", Times::Next(1), Behaviour::WithoutHeader("ETag"));
-    assert_eq!(get(&server, "/a", "").field("ETag"), None);
+    assert_eq!(seen.field("Last-Modified"), None);
     server.behave("a", Times::Next(1), Behaviour::NotModified);
     let seen = get(&server, "/a", "");
     assert_eq!((seen.status, seen.body.len()), (304, 0));

@@ -49,7 +49,8 @@ impl Ahead {
         let threads = fetcher.at_once().min(MOST_AT_ONCE).min(files.len());
         std::thread::scope(|scope| {
             for _ in 0..threads {
-                scope.spawn(work);
+                // Where there is no further thread, the rest is fetched when it is asked for.
+                let _ = std::thread::Builder::new().spawn_scoped(scope, work);
             }
         });
         self.0
