@@ -3,6 +3,7 @@
 //! - Where the file system can (btrfs, xfs), both files share their blocks (FICLONE), and nothing is written; elsewhere
 //!   the bytes are copied. Either way they are another file: what is hashed is what this file has, and nobody who writes
 //!   to the other one changes it.
+//! - Shared blocks stay as the other program wrote them, so a store that asks for compression does not compress them.
 //! - Hence never a hard link: the other program could still write to what bears our digest, its owner and permissions
 //!   would be ours, and its `chattr +i` would keep us from removing it.
 //!

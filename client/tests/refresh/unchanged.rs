@@ -10,11 +10,8 @@ const EXPIRED: &str = "2027-06-01T00:00:00Z";
 
 /// The last request for the timestamp of a mirror.
 fn asked(mirror: &FaultServer) -> Request {
-    let requests = mirror.requests().into_iter().rev();
-    requests
-        .filter(|request| request.path == TIMESTAMP)
-        .next()
-        .unwrap()
+    let mut requests = mirror.requests().into_iter().rev();
+    requests.find(|request| request.path == TIMESTAMP).unwrap()
 }
 
 /// Whether a mirror was asked on a condition, and what it answered.
