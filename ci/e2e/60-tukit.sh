@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # In step with transactional-update: the plugin of the package is called as tukit calls it, over btrfs snapshots with an
 # /etc of their own that is merged three ways at boot. Rolled back, blocked, without a network, and gc over all snapshots.
+# What another program has on that disk shares its blocks with the store.
 
 # shellcheck source=ci/lib/e2e.sh
 source "$(dirname "$0")/../lib/e2e.sh"
@@ -35,6 +36,8 @@ server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 while True:
     time.sleep(60)' "${URL##*:}"
 }
+# first_extent FILE: where its first bytes are on the disk, and whether others have them too.
+first_extent() { filefrag -v "$1" | awk '$1 == "0:" { sub(/\.+$/, "", $4); print $4, /shared/ ? "shared" : "alone"; exit }'; }
 stored() { find "$WORK/top/@/var/lib/sysext-fetch/store" -name '*.raw' | wc -l; }
 
 inside() {
@@ -43,6 +46,23 @@ inside() {
     printf 'refresh = "never"\n' | install -D -m 0644 /dev/stdin "$WORK/root/etc/sysext-fetch/sysext-fetch.toml"
     host sysext-fetch catalog add "$URL/acme/public#sha256=$(vendor_fingerprint "$WORK/acme")"
     host sysext-fetch install hello steady
+    expect "hello_1.0 steady_1.0 " links 1
+
+    say "an image that another program has on the same disk is taken over without a download, and takes no room"
+    local theirs=$WORK/root/var/lib/sysext-store/borrowed-1.0.x86-64.raw ours
+    install -D -m 0644 "$WORK"/acme/borrowed_1.0_*.raw "$theirs"
+    ln -s "${theirs#"$WORK/root"}" "$WORK/root/etc/extensions/borrowed-1.0.x86-64.raw"
+    sync -f "$theirs"
+    [[ $(first_extent "$theirs") == *" alone" ]] || fail "its blocks are shared with nobody yet: $(first_extent "$theirs")"
+    host sysext-fetch import borrowed
+    ours=$(find "$WORK/top/@/var/lib/sysext-fetch/store" -name 'borrowed_1.0*.raw')
+    cmp "$theirs" "$ours" || fail "other bytes are in the store"
+    [[ $(first_extent "$ours") == *" shared" ]] || fail "its blocks are written once more: $(first_extent "$ours")"
+    expect "$(first_extent "$theirs")" first_extent "$ours"
+    rm "$theirs"
+    host sysext-fetch verify
+    host sysext-fetch remove borrowed
+    host sysext-fetch --offline gc --keep 0
     expect "hello_1.0 steady_1.0 " links 1
 
     say "an update to release 13: the new snapshot gets what fits it, the running one keeps what it has"
@@ -116,7 +136,7 @@ inside() {
 [[ ${1-} != 252 ]] || skip 60-tukit "no systemd takes part: 257 stands for both"
 if [[ -z ${E2E_INSIDE-} ]]; then
     can_be_root || skip 60-tukit "needs root rights"
-    need mkfs.btrfs=btrfs-progs unshare=util-linux findmnt=util-linux || skip 60-tukit "needs btrfs-progs"
+    need mkfs.btrfs=btrfs-progs unshare=util-linux findmnt=util-linux filefrag=e2fsprogs || skip 60-tukit "needs btrfs-progs"
     as_root modprobe btrfs 2>/dev/null || true
     grep -qw btrfs /proc/filesystems || skip 60-tukit "this kernel has no btrfs"
     WORK=$(mktemp -d "${TMPDIR:-/tmp}/sysext-e2e.XXXXXX")
@@ -126,17 +146,18 @@ if [[ -z ${E2E_INSIDE-} ]]; then
     mkdir "$BIN" "$WORK/package"
     export PATH=$BIN:$PATH WORK BIN
     release_binaries "$BIN"
-    for program in 1.0/hello 2.0/hello 1.0/steady 2.0/steady 1.0/legacy; do
+    for program in 1.0/hello 2.0/hello 1.0/steady 2.0/steady 1.0/legacy 1.0/borrowed; do
         small_program "$WORK/$program" "${program%/*}" || skip 60-tukit "needs a C compiler"
     done
     "$CI_DIR/packaging/install-tree" "$BIN/sysext-fetch" "$WORK/package"
     serve_folder "$WORK"
     printf '%s\n' "${SERVERS[-1]}" >"$WORK/server.pid"
-    vendor_init "$WORK/acme" acme "$URL/acme/public" hello steady legacy
+    vendor_init "$WORK/acme" acme "$URL/acme/public" hello steady legacy borrowed
     publish hello 1.0 12
     publish hello 2.0 13
     publish steady 1.0
     publish legacy 1.0 12
+    publish borrowed 1.0
     export URL
     as_root env "PATH=$PATH" E2E_INSIDE=1 "WORK=$WORK" "BIN=$BIN" "URL=$URL" unshare --mount --propagation private bash "$0"
     say "60-tukit: as it should be"

@@ -7,6 +7,7 @@
 //!   roots/N.root.json                                       every root that was verified, from the first one on
 //!   state.toml                                              when it was last refreshed, and what went wrong since
 //!   seen.toml                                               since when each image of the extensions in use is known
+//!   validators.toml                                         what each mirror calls the timestamp, for HTTP
 //! ```
 //!
 //! - `ROOT16` is the start of the digest of the root that this trust began with, so another root is another trust. A
@@ -20,6 +21,7 @@
 
 mod published;
 mod seen;
+mod timestamps;
 mod trust_store;
 
 use std::path::Path;

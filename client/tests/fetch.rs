@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sysext_fetch::config::{Deadline, MinRate, Settings};
-use sysext_fetch::fetch::{Body, FetchError, Fetcher, GaveUp, Network, Patience, ResumePoint};
+use sysext_fetch::fetch::{
+    Answer, Body, FetchError, Fetcher, GaveUp, Network, Patience, ResumePoint, Validator,
+};
 use test_repos::fault_server::{Behaviour, FaultServer, RangeLie, Times};
 use test_repos::image::pseudo_random;
 use url::Url;
@@ -74,6 +76,120 @@ fn one_connection_serves_many_requests() {
             .unwrap();
     }
     assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_connection_is_used_again_whatever_the_answer_was() {
+    let server = server();
+    let page = |code| Behaviour::Page {
+        code,
+        bytes: 20_000,
+    };
+    for (path, behaviour) in [
+        ("404", page(404)),
+        ("410", page(410)),
+        ("403", page(403)),
+        ("500", page(500)),
+        ("429", page(429)),
+        ("short", status(404, None)),
+    ] {
+        server.behave(path, Times::Always, behaviour);
+    }
+    let fetcher = fetcher();
+    for _ in 0..3 {
+        for path in [
+            "404",
+            "410",
+            "403",
+            "500",
+            "429",
+            "short",
+            "not there",
+            "doc",
+        ] {
+            let _ = fetcher.metadata(&url(&server, path), LIMIT);
+        }
+        let mut body = open(&fetcher, &url(&server, "image"), None).unwrap();
+        body.read_to_end(&mut Vec::new()).unwrap();
+        assert!(open(&fetcher, &url(&server, "404"), None).is_err());
+        let known = Validator::parse("\"other\"").unwrap();
+        let Answer::Document { validator, .. } = fetcher
+            .document(&url(&server, "doc"), LIMIT, Some(&known))
+            .unwrap()
+        else {
+            panic!("it is another one");
+        };
+        let again = fetcher.document(&url(&server, "doc"), LIMIT, validator.as_ref());
+        assert_eq!(again.unwrap(), Answer::Unchanged);
+    }
+    let requests = server.requests();
+    assert_eq!(server.connections(), 1);
+    let unchanged = requests.iter().filter(|asked| asked.status == Some(304));
+    assert_eq!(unchanged.map(|asked| asked.bytes_sent).sum::<u64>(), 0);
+}
+
+/// What is said beside an error is read as far as that is cheaper than a new connection.
+#[test]
+fn a_page_without_an_end_is_left() {
+    let server = server();
+    let endless = Behaviour::Page {
+        code: 404,
+        bytes: u64::MAX,
+    };
+    server.behave("404", Times::Always, endless);
+    let fetcher = fetcher();
+    for _ in 0..3 {
+        assert_eq!(fetcher.metadata(&url(&server, "404"), LIMIT).unwrap(), None);
+    }
+    assert!(server.bytes_sent() < 32 << 20, "{}", server.bytes_sent());
+    assert_eq!(
+        fetcher.metadata(&url(&server, "doc"), LIMIT).unwrap(),
+        Some(b"document".to_vec())
+    );
+}
+
+#[test]
+fn a_304_that_nobody_asked_for_is_an_error() {
+    let server = server();
+    server.behave("doc", Times::Always, Behaviour::NotModified);
+    let error = document(&server).unwrap_err();
+    assert!(
+        matches!(error, FetchError::Status { status: 304, .. }),
+        "{error:?}"
+    );
+    let error = open(&fetcher(), &url(&server, "doc"), None).unwrap_err();
+    assert!(
+        matches!(error, FetchError::Status { status: 304, .. }),
+        "{error:?}"
+    );
+}
+
+/// As many bytes as are allowed may come, packed and unpacked.
+#[test]
+fn what_comes_packed_is_bounded_on_both_sides() {
+    let server = server();
+    let pack = |bytes: &[u8]| {
+        let mut packed = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+        packed.extend(miniz_oxide::deflate::compress_to_vec(bytes, 6));
+        packed.extend([0; 8]);
+        packed
+    };
+    let gzip = Behaviour::Headers(vec![("Content-Encoding", Some("gzip".to_owned()))]);
+    server.behave("packed*", Times::Always, gzip);
+    let limit = usize::try_from(LIMIT).unwrap();
+    server.put("packed", pack(&vec![b'a'; limit]));
+    let got = fetcher().metadata(&url(&server, "packed"), LIMIT).unwrap();
+    assert_eq!(got.unwrap().len(), limit);
+    let too_long = |bytes: Vec<u8>| {
+        server.put("packed", bytes);
+        let error = fetcher()
+            .metadata(&url(&server, "packed"), LIMIT)
+            .unwrap_err();
+        assert!(matches!(error, FetchError::TooLong { .. }), "{error:?}");
+    };
+    too_long(pack(&vec![b'a'; limit + 1]));
+    // Short once it is unpacked, and yet more than is read.
+    too_long(vec![0; limit + 1]);
 }
 
 #[test]

@@ -5,6 +5,11 @@
     reason = "a helper of tests that panics is the failing test"
 )]
 
+#[path = "refresh/several.rs"]
+mod several;
+#[path = "refresh/unchanged.rs"]
+mod unchanged;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -138,6 +143,10 @@ fn nothing_new_costs_two_requests() {
         .map(|request| request.path.as_str())
         .collect();
     assert_eq!(paths, ["metadata/2.root.json", "metadata/timestamp.json"]);
+    let answers: Vec<_> = requests.iter().map(|request| request.status).collect();
+    assert_eq!(answers, [Some(404), Some(304)]);
+    assert_eq!(requests[1].bytes_sent, 0);
+    assert_eq!(story.mirrors[0].connections(), 1);
 }
 
 #[test]

@@ -7,8 +7,10 @@
 //! - Cached documents are read back as if they were foreign: one that no longer verifies is ignored, never an error.
 //! - Expected absences (the root after the last one) are `None`; every other failure to fetch is an error.
 
+mod ahead;
 mod files;
 
+pub use self::ahead::Needed;
 pub use self::files::{CachedFile, RemoteFile};
 use crate::limits::Limits;
 use crate::name::{RoleName, TargetPath};
@@ -238,26 +240,42 @@ impl<R: Remote, C: Cache> Driver<R, C> {
     }
 
     fn targets(&mut self, stage: &mut TargetsStage, request: &RoleRequest) -> Outcome<(), R, C> {
-        let cached = CachedFile::Targets(request.role.clone());
-        if let Some(bytes) = self.load(&cached)? {
-            match stage.update(request, &bytes) {
-                Ok(()) => return Ok(()),
-                // Nothing can be fetched in its place, and "not stored" would hide why it does not do.
-                Err(error) if self.remote.is_none() && is_refused(&error, request.name()) => {
-                    return Err(error.into());
-                }
-                Err(_) => {}
-            }
+        if self.stored(stage, request)? {
+            return Ok(());
         }
+        let Needed { file, limit } = self.needed(stage, request);
+        let bytes = self.fetch_existing(file, limit)?;
+        stage.update(request, &bytes)?;
+        let cached = CachedFile::Targets(request.role.clone());
+        self.save(cached, request.wanted.version, &bytes)
+    }
+
+    /// Takes the stored copy; whether it is the one that is wanted.
+    fn stored(&mut self, stage: &mut TargetsStage, request: &RoleRequest) -> Outcome<bool, R, C> {
+        let cached = CachedFile::Targets(request.role.clone());
+        let Some(bytes) = self.load(&cached)? else {
+            return Ok(false);
+        };
+        match stage.update(request, &bytes) {
+            Ok(()) => Ok(true),
+            // Nothing can be fetched in its place, and "not stored" would hide why it does not do.
+            Err(error) if self.remote.is_none() && is_refused(&error, request.name()) => {
+                Err(error.into())
+            }
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// What is fetched for a request.
+    fn needed(&self, stage: &TargetsStage, request: &RoleRequest) -> Needed {
         let wanted = &request.wanted;
         let version = stage.root().consistent_snapshot.then_some(wanted.version);
-        let limit = wanted.length.map_or(self.limits.targets, |length| {
-            length.min(self.limits.targets)
-        });
-        let bytes =
-            self.fetch_existing(RemoteFile::Targets(request.role.clone(), version), limit)?;
-        stage.update(request, &bytes)?;
-        self.save(cached, wanted.version, &bytes)
+        Needed {
+            file: RemoteFile::Targets(request.role.clone(), version),
+            limit: wanted.length.map_or(self.limits.targets, |length| {
+                length.min(self.limits.targets)
+            }),
+        }
     }
 }
 

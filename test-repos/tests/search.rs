@@ -1,8 +1,10 @@
 //! Where the search for a target ends, and whose word counts on the way.
 
 use sysext_formats::limits::{Limits, MAX_SLOW_PATTERNS};
+use sysext_formats::name::TargetPath;
+use sysext_formats::role::MetadataVersion;
 use sysext_formats::trust::{Clock, TrustError};
-use sysext_formats::workflow::{RefreshError, Remote, RemoteFile, refresh};
+use sysext_formats::workflow::{Found, RefreshError, Remote, RemoteFile, refresh};
 use test_repos::image::ImageSpec;
 use test_repos::simulator::{Delegation, Simulator, signature};
 
@@ -57,6 +59,92 @@ fn a_document_full_of_slow_patterns_is_refused() {
         let (remote, mut host) = (Some(vendor.remote()), vendor.host());
         let outcome = refresh(remote, &mut host, clock, Limits::default());
         assert_eq!(outcome.is_err(), refused, "{count}");
+    }
+}
+
+/// What `needed` says is fetched next is what the search fetches next, with the same bound.
+#[test]
+fn what_a_search_needs_is_what_it_fetches() {
+    let mut vendor = Simulator::new(NOW);
+    vendor.add_extension("k3s");
+    vendor.add_group("_a", &["a*"]);
+    vendor.add_extension_under("_a", "ab", "ab");
+    let below = |vendor: &mut Simulator, delegator: &str| {
+        vendor.add_delegation(
+            delegator,
+            Delegation {
+                role: "below",
+                keys: &["below"],
+                paths: &["k3s_*"],
+                terminating: false,
+            },
+        );
+    };
+    below(&mut vendor, "k3s");
+    vendor.publish();
+    let clock = Clock::enforcing(vendor.now());
+    let mut host = vendor.host();
+    let limits = Limits::default();
+    let remote = Some(vendor.remote());
+    let mut fresh = refresh(remote, &mut host, clock, limits.clone()).unwrap();
+    let path = |text: &str| text.parse::<TargetPath>().unwrap();
+    let file = |vendor: &Simulator, role: &str| {
+        let version = MetadataVersion::new(vendor.version(role)).unwrap();
+        RemoteFile::Targets(Some(role.parse().unwrap()), Some(version))
+    };
+    let is = |name: &'static str| {
+        move |found: Found<'_>| found.role.is_some_and(|role| role.as_str() == name)
+    };
+    // The group first, then what it leads to; a search that ends is never asked further.
+    let needed = fresh.needed(&path("ab_"), is("ab")).unwrap();
+    assert_eq!(needed.file, file(&vendor, "_a"));
+    assert_eq!(fresh.needed_role(&"_a".parse().unwrap()).unwrap(), needed);
+    fresh.delegated(&"_a".parse().unwrap()).unwrap();
+    assert_eq!(fresh.needed_role(&"_a".parse().unwrap()), None);
+    let needed = fresh.needed(&path("ab_"), is("ab")).unwrap();
+    assert_eq!(needed.file, file(&vendor, "ab"));
+    fresh.search(&path("ab_"), is("ab")).unwrap();
+    assert_eq!(fresh.needed(&path("ab_"), is("ab")), None);
+    // Nothing is signed about its length.
+    let needed = fresh.needed(&path("k3s_"), is("k3s")).unwrap();
+    assert_eq!(needed.file, file(&vendor, "k3s"));
+    assert_eq!(needed.limit, limits.targets);
+    fresh.search(&path("k3s_"), is("k3s")).unwrap();
+    assert_eq!(fresh.needed(&path("k3s_"), is("k3s")), None);
+    // For a search that goes on: what lies below.
+    let needed = fresh.needed(&path("k3s_"), |_| false).unwrap();
+    assert_eq!(needed.file, file(&vendor, "below"));
+    // Nobody speaks for it; nothing was published of it.
+    assert_eq!(fresh.needed(&path("other_"), is("other")), None);
+    assert_eq!(fresh.needed_role(&"other".parse().unwrap()), None);
+    drop(fresh);
+    // What is stored and current is not needed, without a request.
+    let remote = vendor.remote();
+    let mut fresh = refresh(Some(remote), &mut host, clock, limits.clone()).unwrap();
+    assert_eq!(fresh.needed(&path("k3s_"), is("k3s")), None);
+    assert_eq!(fresh.needed_role(&"_a".parse().unwrap()), None);
+    drop(fresh);
+    vendor.touch("k3s");
+    vendor.publish();
+    let remote = vendor.remote();
+    let mut fresh = refresh(Some(remote), &mut host, clock, limits).unwrap();
+    let needed = fresh.needed(&path("k3s_"), is("k3s")).unwrap();
+    assert_eq!(needed.file, file(&vendor, "k3s"));
+}
+
+#[test]
+fn a_signed_length_bounds_what_is_needed() {
+    for (length, expected) in [(1000, 1000), (10_000_000, Limits::default().targets)] {
+        let mut vendor = Simulator::new(NOW);
+        vendor.add_extension("k3s");
+        vendor.publish();
+        vendor.signed_mut("snapshot")["meta"]["k3s.json"]["length"] = length.into();
+        vendor.publish();
+        let clock = Clock::enforcing(vendor.now());
+        let (remote, mut host) = (Some(vendor.remote()), vendor.host());
+        let mut fresh = refresh(remote, &mut host, clock, Limits::default()).unwrap();
+        let needed = fresh.needed(&"k3s_".parse().unwrap(), |_| false).unwrap();
+        assert_eq!(needed.limit, expected);
     }
 }
 

@@ -1,6 +1,7 @@
 //! `mirror`: a verified copy of a catalog, for hosts behind an air gap.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::refresh::{self, FreshCatalog, Mode, Summaries};
 use crate::root::{DIRECTORY_MODE, Root};
 use crate::session::Session;
 use crate::store::Store;
-use crate::transport::{Job, fetch_file};
+use crate::transport::{Job, Method, fetch_file};
 use crate::ui::progress::Bars;
 use crate::ui::{self, Ui};
 
@@ -53,6 +54,8 @@ struct Mirrored {
     files: usize,
     fetched_files: usize,
     fetched_bytes: u64,
+    /// Images that this host had installed.
+    copied_files: usize,
     deleted: usize,
     /// What a host types to use it, where the folder is reached under this path.
     add: Option<String>,
@@ -98,7 +101,7 @@ impl Mirror {
             &mut mirrored,
         )?;
         let published = publish(&directory, &documents, &catalog.descriptor, FILE_MODE)?;
-        mirrored.changed = published || mirrored.fetched_files > 0;
+        mirrored.changed = published || mirrored.fetched_files + mirrored.copied_files > 0;
         if self.prune {
             for (folder, names) in surplus(&directory, &documents, &wanted)? {
                 names.iter().try_for_each(|name| folder.remove(name))?;
@@ -186,17 +189,18 @@ fn fetch_all(
             continue;
         }
         let bar = bars.bar(file.name);
+        let local = stored(session, file);
         let job = Job {
             store: partial,
             fetcher: &fetcher,
             image: file.image,
             bases: &catalog.image_bases,
-            local: &[],
+            local: local.as_slice(),
             progress: &bar,
             pace: fetcher.begin(),
         };
         let mut attempts = Vec::new();
-        let Some(bytes) = fetch_file(&job, file.transport, &images, &mut attempts)? else {
+        let Some(fetched) = fetch_file(&job, file.transport, &images, &mut attempts)? else {
             bars.finish();
             let reasons: Vec<_> = attempts.iter().map(ToString::to_string).collect();
             let message = format!("{} could not be had: {}", file.file(), reasons.join("; "));
@@ -204,11 +208,25 @@ fn fetch_all(
             return Err(failure
                 .hint("run it again: what came so far is kept, and the copy is as it was before"));
         };
-        mirrored.fetched_files += 1;
-        mirrored.fetched_bytes += bytes;
+        if fetched.method == Method::Copy {
+            mirrored.copied_files += 1;
+        } else {
+            mirrored.fetched_files += 1;
+            mirrored.fetched_bytes += fetched.bytes;
+        }
     }
     bars.finish();
     Ok(())
+}
+
+/// The image as this host has it in its store: not fetched again, and hashed like any other.
+fn stored(session: &Session, wanted: &Wanted<'_>) -> Option<File> {
+    if wanted.transport.is_some() {
+        return None;
+    }
+    let store = session.existing_store()?;
+    let stored = store.find(&wanted.image.sha256).ok()??;
+    store.open_image(&stored).ok()
 }
 
 /// The signed documents, as they were verified a moment ago.
@@ -235,12 +253,13 @@ fn add_command(directory: &Dir, catalog: &FreshCatalog) -> Option<String> {
 impl Mirrored {
     fn text(&self) -> String {
         let mut text = format!(
-            "{} extension(s), {} files in {}; {} fetched ({}), {} deleted.\n",
+            "{} extension(s), {} files in {}; {} fetched ({}), {} from this host's store, {} deleted.\n",
             self.extensions,
             self.files,
             self.directory.display(),
             self.fetched_files,
             ui::bytes(self.fetched_bytes),
+            self.copied_files,
             self.deleted
         );
         if let Some(add) = &self.add {

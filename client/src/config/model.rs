@@ -95,7 +95,7 @@ pub struct Settings {
     pub keep: u32,
     /// Further roots that share the store, which `gc` can not find by itself.
     pub roots: Vec<PathBuf>,
-    /// Downloads at a time.
+    /// Downloads at a time: images, and documents of each catalog (no more than six of those).
     pub parallel: u8,
     /// The slowest download that is waited for.
     pub min_rate: MinRate,

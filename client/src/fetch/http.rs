@@ -1,28 +1,34 @@
 //! Requests over HTTP.
 
-use std::time::Duration;
+use std::io::Read as _;
+use std::time::{Duration, Instant};
 
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, DATE, ETAG, HeaderName, IF_RANGE,
-    LAST_MODIFIED, RANGE, RETRY_AFTER,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, DATE, ETAG, HeaderName, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER,
 };
 use reqwest::redirect::Policy;
-use reqwest::{Proxy, StatusCode};
+use reqwest::{Proxy, StatusCode, Version};
 use url::Url;
 
 use super::error::shown;
 use super::range::{self, ContentRange};
-use super::{Body, FetchError, MAX_REDIRECTS, Pace, Patience, ResumePoint, retry};
+use super::{Body, FetchError, MAX_REDIRECTS, Pace, Patience, ResumePoint, Validator, retry};
 use crate::config::MinRate;
 
 const USER_AGENT: &str = concat!("sysext-fetch/", env!("CARGO_PKG_VERSION"));
 
+/// Bytes of a page that says why there is no file, and how long they may take: more than that costs more than the new
+/// connection that it saves.
+const MAX_PAGE: u64 = 64 << 10;
+const PAGE_TIME: Duration = Duration::from_secs(1);
+
 /// What a request is for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ask<'a> {
-    /// A whole document within that time; it may come compressed.
-    Document(Duration),
+    /// A whole document within that time, unless it is the one that is named; it may come compressed.
+    Document(Duration, Option<&'a Validator>),
     /// A long body, as it is.
     Body(Option<&'a ResumePoint>),
 }
@@ -90,10 +96,18 @@ pub(super) fn send(
     client: &Client,
     url: &Url,
     ask: Ask<'_>,
+    pace: &Pace,
 ) -> Result<Option<Response>, FetchError> {
     let request = client.get(url.clone());
     let request = match ask {
-        Ask::Document(left) => request.header(ACCEPT_ENCODING, "gzip").timeout(left),
+        Ask::Document(left, known) => {
+            let request = request.header(ACCEPT_ENCODING, "gzip").timeout(left);
+            match known {
+                Some(Validator::Tag(tag)) => request.header(IF_NONE_MATCH, tag.as_str()),
+                Some(Validator::Date(date)) => request.header(IF_MODIFIED_SINCE, date.as_str()),
+                None => request,
+            }
+        }
         Ask::Body(resume) => {
             let request = request.header(ACCEPT_ENCODING, "identity");
             match resume {
@@ -108,18 +122,24 @@ pub(super) fn send(
         .send()
         .map_err(|error| FetchError::request(url, error))?;
     let ranged = matches!(ask, Ask::Body(Some(_)));
-    let shown = || shown(url);
-    match response.status() {
-        StatusCode::OK => Ok(Some(response)),
+    let conditional = matches!(ask, Ask::Document(_, Some(_)));
+    let (status, retry_after) = (response.status(), retry_after(&response));
+    match status {
+        StatusCode::OK => return Ok(Some(response)),
+        StatusCode::NOT_MODIFIED if conditional => return Ok(Some(response)),
         StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if ranged => {
-            Ok(Some(response))
+            return Ok(Some(response));
         }
+        _ => read_page(response, url, pace),
+    }
+    let shown = || shown(url);
+    match status {
         StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
         status @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
             Err(FetchError::Busy {
                 url: shown(),
                 status: status.as_u16(),
-                retry_after: retry_after(&response),
+                retry_after,
             })
         }
         status => Err(FetchError::Status {
@@ -127,6 +147,20 @@ pub(super) fn send(
             status: status.as_u16(),
         }),
     }
+}
+
+/// Reads what a server says instead of a file, so that the connection can be used again: one whose answer was not read is
+/// closed. HTTP/2 needs no such thing. A server that stalls here is waited for as one that stalls anywhere.
+fn read_page(response: Response, url: &Url, pace: &Pace) {
+    let is_long = |length| length > MAX_PAGE;
+    if response.version() == Version::HTTP_2 || response.content_length().is_some_and(is_long) {
+        return;
+    }
+    let end = Instant::now() + PAGE_TIME;
+    let mut page = document(response, url, pace).take(MAX_PAGE);
+    let mut buffer = [0; 8 << 10];
+    // Whatever goes wrong with it, the answer is known.
+    while Instant::now() < end && matches!(page.read(&mut buffer), Ok(count) if count > 0) {}
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
@@ -139,6 +173,16 @@ pub(super) fn encoding(response: &Response) -> Option<String> {
         .trim()
         .to_ascii_lowercase();
     (!matches!(encoding.as_str(), "" | "identity")).then_some(encoding)
+}
+
+/// By what a later request can name the document.
+pub(super) fn validator(response: &Response) -> Option<Validator> {
+    let field = |name| header(response, name);
+    Validator::of(field(&ETAG), field(&LAST_MODIFIED), field(&DATE))
+}
+
+pub(super) fn is_unchanged(response: &Response) -> bool {
+    response.status() == StatusCode::NOT_MODIFIED
 }
 
 pub(super) fn is_not_satisfiable(response: &Response) -> bool {

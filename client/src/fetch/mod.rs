@@ -4,11 +4,14 @@
 //!   rather than the document is at fault.
 //! - [`Fetcher::open`] begins a long body that the caller reads as it comes, from the start or from a
 //!   [`ResumePoint`].
+//! - [`Fetcher::document`] does so on a condition: nothing comes where the server still has what a [`Validator`] names.
 //! - Either has a [slowest rate and a deadline](Pace). A server that asks to come back later is asked again when it
 //!   says, up to [`Patience::longest_pause`].
 //! - At most [`MAX_REDIRECTS`] redirects, and never from https to http. Encodings that were not asked for are refused,
 //!   so a body has the length that was announced.
 //! - TLS is rustls with ring and the host's own certificates; they are loaded when the first request needs them.
+//! - Connections are used again, also after answers that are no file: the short text that comes with these is read. Where
+//!   a server at https:// has HTTP/2, all requests share one connection.
 //!
 //! What it does not do: believe anything. Digests and signatures are the caller's business.
 
@@ -20,6 +23,7 @@ mod http;
 mod pace;
 mod range;
 mod retry;
+mod validator;
 
 use std::io::Read as _;
 use std::sync::{Arc, OnceLock};
@@ -34,6 +38,7 @@ pub use self::gzip::decode as decode_gzip;
 pub use self::pace::{GaveUp, Pace};
 pub use self::range::{ContentRange, ResumePoint};
 pub use self::retry::after as retry_after;
+pub use self::validator::Validator;
 use crate::config::Settings;
 
 /// Redirects that are followed for one request.
@@ -70,6 +75,22 @@ impl Default for Patience {
             pause: std::thread::sleep,
         }
     }
+}
+
+/// What came of a request for a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// There is none (404).
+    Missing,
+    /// The server has the one that was named (304).
+    Unchanged,
+    /// It.
+    Document {
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// By what the server can tell later whether it still has this one.
+        validator: Option<Validator>,
+    },
 }
 
 /// Fetches. Clones share their connections.
@@ -124,29 +145,60 @@ impl Fetcher {
         Pace::of_image(&self.0.settings, Instant::now())
     }
 
+    /// How many requests there may be at once.
+    #[must_use]
+    pub fn at_once(&self) -> usize {
+        self.0.settings.parallel.max(1).into()
+    }
+
     /// Fetches a document of at most `limit` bytes; `None` when there is none (404).
     ///
     /// # Errors
     /// For everything else, a longer body included.
     pub fn metadata(&self, url: &Url, limit: u64) -> Result<Option<Vec<u8>>, FetchError> {
+        match self.document(url, limit, None)? {
+            Answer::Document { bytes, .. } => Ok(Some(bytes)),
+            // Nothing was named that could be unchanged.
+            Answer::Missing | Answer::Unchanged => Ok(None),
+        }
+    }
+
+    /// Fetches a document of at most `limit` bytes, unless the server still has the one that `known` names.
+    ///
+    /// # Errors
+    /// For every other answer, a longer body and a 304 that nobody asked for included.
+    pub fn document(
+        &self,
+        url: &Url,
+        limit: u64,
+        known: Option<&Validator>,
+    ) -> Result<Answer, FetchError> {
         let pace = Pace::of_metadata(&self.0.settings, Instant::now());
         if url.scheme() == "file" {
-            return match file::open(url, None, &pace)? {
-                Some(body) => bounded(body, limit).map(Some),
-                None => Ok(None),
+            let Some(body) = file::open(url, None, &pace)? else {
+                return Ok(Answer::Missing);
             };
+            return Ok(Answer::Document {
+                bytes: bounded(body, limit)?,
+                validator: None,
+            });
         }
         self.patiently(url, &pace, |left| {
-            let Some(response) = self.request(url, http::Ask::Document(left))? else {
-                return Ok(None);
+            let Some(response) = self.request(url, http::Ask::Document(left, known), &pace)? else {
+                return Ok(Answer::Missing);
             };
-            let encoding = http::encoding(&response);
-            let bytes = bounded(http::document(response, url, &pace), limit)?;
-            match encoding.as_deref() {
-                None => Ok(Some(bytes)),
-                Some("gzip") => gzip::decode(&bytes, limit, url).map(Some),
-                Some(other) => Err(FetchError::encoded(url, other)),
+            if http::is_unchanged(&response) {
+                return Ok(Answer::Unchanged);
             }
+            let encoding = http::encoding(&response);
+            let validator = http::validator(&response);
+            let bytes = bounded(http::document(response, url, &pace), limit)?;
+            let bytes = match encoding.as_deref() {
+                None => bytes,
+                Some("gzip") => gzip::decode(&bytes, limit, url)?,
+                Some(other) => return Err(FetchError::encoded(url, other)),
+            };
+            Ok(Answer::Document { bytes, validator })
         })
     }
 
@@ -166,12 +218,12 @@ impl Fetcher {
             return file::open(url, resume, pace)?.ok_or_else(missing);
         }
         self.patiently(url, pace, |_| {
-            let response = self.request(url, http::Ask::Body(resume))?;
+            let response = self.request(url, http::Ask::Body(resume), pace)?;
             let response = match (response, resume) {
                 // Nothing is left from there on, or the server can not: from the start, then.
                 (Some(response), Some(_)) if http::is_not_satisfiable(&response) => {
                     drop(response);
-                    self.request(url, http::Ask::Body(None))?
+                    self.request(url, http::Ask::Body(None), pace)?
                 }
                 (response, _) => response,
             };
@@ -183,6 +235,7 @@ impl Fetcher {
         &self,
         url: &Url,
         ask: http::Ask<'_>,
+        pace: &Pace,
     ) -> Result<Option<reqwest::blocking::Response>, FetchError> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(FetchError::scheme(url));
@@ -190,7 +243,7 @@ impl Fetcher {
         if self.0.network == Network::Offline {
             return Err(FetchError::offline(url));
         }
-        http::send(self.client()?, url, ask)
+        http::send(self.client()?, url, ask, pace)
     }
 
     fn client(&self) -> Result<&reqwest::blocking::Client, FetchError> {

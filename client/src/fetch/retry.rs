@@ -17,12 +17,16 @@ pub fn after(retry_after: &str, date: Option<&str>) -> Option<Duration> {
         // More digits than a number has are a very long time too.
         return (!text.is_empty()).then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
-    let seconds = |text: &str| Some(DATES.parse_timestamp(text.trim()).ok()?.as_second());
     let (then, now) = (seconds(text)?, seconds(date?)?);
     // A date that has passed means now.
     Some(Duration::from_secs(
         u64::try_from(then.saturating_sub(now)).unwrap_or(0),
     ))
+}
+
+/// A date of HTTP, in seconds since 1970.
+pub(super) fn seconds(date: &str) -> Option<i64> {
+    Some(DATES.parse_timestamp(date.trim()).ok()?.as_second())
 }
 
 #[cfg(test)]

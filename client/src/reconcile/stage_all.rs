@@ -94,11 +94,23 @@ pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure>
     }
     let store = session.store()?;
     let bars = Bars::new(session.ui);
-    let jobs: Vec<_> = plan
+    let jobs = plan
         .steps
         .iter()
-        .filter_map(|step| Some((step, wanted(step, &catalogs, &local)?)))
-        .collect();
+        .filter_map(|step| Some((step, wanted(step, &catalogs, &local)?)));
+    // What is the same is fetched by one of them: the others find it in the store then.
+    let mut by_content: Vec<Vec<(&Step, Wanted<'_>)>> = Vec::new();
+    for job in jobs {
+        let sha256 = job.1.image.sha256;
+        let is_it = |same: &&mut Vec<(&Step, Wanted<'_>)>| {
+            same.iter().any(|(_, other)| other.image.sha256 == sha256)
+        };
+        match by_content.iter_mut().find(is_it) {
+            Some(same) => same.push(job),
+            None => by_content.push(vec![job]),
+        }
+    }
+    let jobs = by_content;
     // What only takes links away needs no network, however broken its configuration is.
     let fetcher = if jobs.is_empty() {
         None
@@ -111,13 +123,15 @@ pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure>
     std::thread::scope(|scope| {
         for _ in 0..usize::from(session.config.settings.parallel.max(1)).min(jobs.len()) {
             scope.spawn(|| {
-                while let (Some((step, wanted)), Some(fetcher)) =
+                while let (Some(same), Some(fetcher)) =
                     (jobs.get(next.fetch_add(1, Ordering::Relaxed)), &fetcher)
                 {
-                    let bar = bars.bar(&step.name);
-                    let staged = stage(store, fetcher, wanted, &bar);
-                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-                    results.push((step.name.clone(), staged));
+                    for (step, wanted) in same {
+                        let bar = bars.bar(&step.name);
+                        let staged = stage(store, fetcher, wanted, &bar);
+                        let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                        results.push((step.name.clone(), staged));
+                    }
                 }
             });
         }

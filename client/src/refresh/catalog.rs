@@ -16,6 +16,7 @@ use super::index::{self, Catalog};
 use super::remote::below;
 use super::{
     CatalogRemote, FreshCatalog, Notes, ProblemKind, RefreshProblem, Summaries, anchor, groups,
+    known,
 };
 use crate::config::shipped_root;
 use crate::fetch::Fetcher;
@@ -118,6 +119,7 @@ impl Job<'_> {
             expiry: self.expiry,
         };
         let limits = Limits::default();
+        known::ask(&stored.metadata, notes.mirrors, remote)?;
         let refreshed = refresh(Some(remote.clone()), &mut stored.metadata, clock, limits);
         let refreshed = refreshed.map_err(RefreshProblem::from);
         let mut catalog = match refreshed {
@@ -126,8 +128,11 @@ impl Job<'_> {
             }
             result => result?,
         };
+        // Accepted, and from this mirror.
+        let timestamp = known::Accepted::of(remote);
         let mut fresh = self.read(&mut catalog, Some(remote), &urls(&state.urls), notes)?;
         drop(catalog);
+        timestamp.remember(&stored.metadata, notes.mirrors);
         if !stored.is_pinned {
             let reached = stored.metadata.has_root(pin);
             if !reached.map_err(RefreshProblem::Store)? {

@@ -13,12 +13,12 @@ use sysext_formats::name::{ExtensionName, RoleName, TargetPath};
 use sysext_formats::role::DelegatedRole;
 
 use super::RefreshProblem;
-use super::index::Catalog;
+use super::index::{AT_A_TIME, Catalog};
 use super::remote::CatalogRemote;
 
 /// Groups that are read: a publisher makes one for some hundred extensions.
 const MAX_GROUPS: usize = 512;
-/// Bytes that are fetched of them in one refresh, the last one's rest besides.
+/// Bytes that are read of them in one refresh, the last one's rest besides, and what was fetched ahead of it.
 const MAX_FETCHED: u64 = 16_000_000;
 
 /// What was read.
@@ -39,10 +39,16 @@ pub(super) fn read(catalog: &mut Catalog<'_>, remote: Option<&CatalogRemote>) ->
     let mut read = Read::default();
     let mut problem = None;
     let mut left_out = groups.len().saturating_sub(MAX_GROUPS);
-    for group in groups.iter().take(MAX_GROUPS) {
+    for (number, group) in groups.iter().take(MAX_GROUPS).enumerate() {
         if fetched() > MAX_FETCHED {
             left_out += 1;
             continue;
+        }
+        if let Some(remote) = remote.filter(|_| number.is_multiple_of(AT_A_TIME)) {
+            let next = groups.iter().skip(number).take(AT_A_TIME);
+            let needed = next.filter_map(|group| catalog.needed_role(&group.name));
+            remote.forget_ahead();
+            remote.fetch_ahead(&needed.collect::<Vec<_>>());
         }
         match read_one(catalog, group) {
             Ok(extensions) => read.extensions.extend(extensions),
@@ -74,7 +80,7 @@ fn groups(catalog: &Catalog<'_>) -> Vec<DelegatedRole> {
 }
 
 /// No extension's name begins so.
-fn is_group(role: &RoleName) -> bool {
+pub(super) fn is_group(role: &RoleName) -> bool {
     role.as_str().starts_with('_')
 }
 

@@ -3,6 +3,7 @@
 //! - An extension's index is the role of its name on the way of TUF's ordinary search for `EXTENSION_`.
 //! - Each image in it is looked up once more by its own path, over the roles that were read already: when another role
 //!   comes first there, the image is none of this extension's.
+//! - The documents of several extensions are fetched at once, and then verified one after the other, each for itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +12,17 @@ use sysext_formats::limits::Limits;
 use sysext_formats::name::{ExtensionName, RoleName, TargetPath};
 use sysext_formats::time::UtcTime;
 use sysext_formats::trust::{Search, SearchStep, TargetsStage, TrustError};
-use sysext_formats::workflow::{Fresh, RefreshError};
+use sysext_formats::workflow::{Fresh, RefreshError, RemoteFile};
 
+use super::groups::is_group;
 use super::remote::CatalogRemote;
 use super::{Notes, RefreshProblem};
 use crate::metadata_store::MetadataStore;
+
+/// Extensions whose documents are fetched at once.
+pub(super) const AT_A_TIME: usize = 32;
+/// An extension is in the table of contents, or in a group there.
+const LEVELS: usize = 2;
 
 pub(super) type Catalog<'a> = Fresh<CatalogRemote, &'a mut MetadataStore>;
 pub(super) type Indexes = BTreeMap<ExtensionName, Result<ExtensionIndex, RefreshProblem>>;
@@ -36,23 +43,71 @@ pub(super) fn read_all(
     notes: &mut Notes<'_>,
 ) -> Read {
     let mut read = Read::default();
-    for name in wanted {
-        let index = if descriptor.may_provide(name) {
-            from_any_mirror(catalog, remote, descriptor, name, notes)
-        } else {
-            Err(RefreshProblem::NotAllowed {
-                catalog: descriptor.id.clone(),
-                extension: name.clone(),
-                patterns: patterns(descriptor),
-            })
-        };
-        let index = index.map(|(index, expires)| {
-            read.expires.insert(name.clone(), expires);
-            confirmed(index, catalog.stage())
-        });
-        read.indexes.insert(name.clone(), index);
+    let wanted: Vec<_> = wanted.iter().collect();
+    for batch in wanted.chunks(AT_A_TIME) {
+        if let Some(remote) = remote {
+            let names = batch.iter().filter(|name| descriptor.may_provide(name));
+            fetch_ahead(catalog, remote, &names.copied().collect::<Vec<_>>());
+        }
+        for name in batch.iter().copied() {
+            let index = if descriptor.may_provide(name) {
+                from_any_mirror(catalog, remote, descriptor, name, notes)
+            } else {
+                Err(RefreshProblem::NotAllowed {
+                    catalog: descriptor.id.clone(),
+                    extension: name.clone(),
+                    patterns: patterns(descriptor),
+                })
+            };
+            let index = index.map(|(index, expires)| {
+                read.expires.insert(name.clone(), expires);
+                confirmed(index, catalog.stage())
+            });
+            read.indexes.insert(name.clone(), index);
+        }
     }
     read
+}
+
+/// Has the documents on the way to several extensions ready, so that finding each costs no round trip: first those that
+/// are next for any of them, then those that the groups among them lead to.
+fn fetch_ahead(catalog: &mut Catalog<'_>, remote: &CatalogRemote, names: &[&ExtensionName]) {
+    remote.forget_ahead();
+    if names.len() < 2 {
+        return;
+    }
+    for _ in 0..LEVELS {
+        let mut needed = Vec::new();
+        for name in names {
+            let Ok(path) = path_of(name) else { continue };
+            let role = RoleName::from(*name);
+            let next = catalog.needed(&path, |found| found.role.as_ref() == Some(&role));
+            needed.extend(next.filter(|next| !needed.contains(next)));
+        }
+        remote.fetch_ahead(&needed);
+        let groups = needed.iter().filter(|needed| remote.is_ahead(&needed.file));
+        let groups: Vec<_> = groups.filter_map(|needed| group(&needed.file)).collect();
+        if groups.is_empty() {
+            return;
+        }
+        for group in groups {
+            // One that does not verify is fetched once more, by the search that needs it.
+            let _ = catalog.delegated(group);
+        }
+    }
+}
+
+/// The role of a document that is a group.
+fn group(file: &RemoteFile) -> Option<&RoleName> {
+    match file {
+        RemoteFile::Targets(Some(role), _) if is_group(role) => Some(role),
+        _ => None,
+    }
+}
+
+/// What an extension's files are called, as far as the search for its index goes by it.
+fn path_of(name: &ExtensionName) -> Result<TargetPath, impl Sized> {
+    format!("{name}_").parse::<TargetPath>()
 }
 
 fn patterns(descriptor: &Descriptor) -> String {
@@ -123,7 +178,7 @@ fn find(
         extension: name.clone(),
     };
     let role = RoleName::from(name);
-    let path: TargetPath = format!("{name}_").parse().map_err(|_| not_offered())?;
+    let path = path_of(name).map_err(|_| not_offered())?;
     let mut index = None;
     let searched = catalog.search(&path, |found| {
         if found.role.as_ref() == Some(&role) {

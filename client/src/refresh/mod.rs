@@ -1,7 +1,8 @@
 //! Fresh catalogs: one pass over all of them, side by side.
 //!
 //! - Per catalog: the next root, `timestamp.json`, and only when that changed the snapshot, `targets.json` and the
-//!   indexes of the extensions that are asked for. Nothing new costs two requests, whatever the number of extensions.
+//!   indexes of the extensions that are asked for, several at once. Nothing new costs two requests, whatever the number of
+//!   extensions, and no document comes.
 //! - One catalog's failure never touches another; one extension's index never another's.
 //! - Mirrors are tried in order. One that serves older or broken bytes is a note against that mirror, and the next one is
 //!   asked; when none is left, the worst of their problems is the catalog's.
@@ -15,6 +16,7 @@ mod anchor;
 mod catalog;
 mod groups;
 mod index;
+mod known;
 mod problem;
 mod remote;
 

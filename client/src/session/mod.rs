@@ -5,6 +5,7 @@ mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sysext_durable::Lock;
@@ -48,6 +49,8 @@ pub struct Session {
     /// Where links are.
     pub activation: Activation,
     network: Network,
+    /// One for the whole command, so that what fetches images goes on over the connections of what fetched metadata.
+    fetcher: OnceLock<Fetcher>,
     /// Held by commands that change something, until they end.
     lock: Option<Lock>,
 }
@@ -91,6 +94,7 @@ impl Session {
             now: now(),
             activation,
             network,
+            fetcher: OnceLock::new(),
             lock: None,
         })
     }
@@ -177,12 +181,16 @@ impl Session {
             .is_some_and(|store| matches!(store.find(sha256), Ok(Some(_))))
     }
 
-    /// A way to the network, or to none with `--offline`.
+    /// A way to the network, or to none with `--offline`: the same each time.
     ///
     /// # Errors
     /// When the TLS library or the proxy setting can not be used.
     pub fn fetcher(&self) -> Result<Fetcher, Failure> {
-        Ok(Fetcher::new(&self.config.settings, self.network)?)
+        if let Some(fetcher) = self.fetcher.get() {
+            return Ok(fetcher.clone());
+        }
+        let fetcher = Fetcher::new(&self.config.settings, self.network)?;
+        Ok(self.fetcher.get_or_init(|| fetcher).clone())
     }
 
     /// Whether the network may be used.

@@ -3,8 +3,8 @@
 //! - A [`StagedImage`] is made here and nowhere else, and only such an image can be linked.
 //! - One unreadable image keeps systemd-sysext from merging any, and a merged image can change what this host trusts. So
 //!   each image is opened first ([`Refusal`] lists what it is held against).
-//! - Bytes that are in the store already are used again, whichever catalog or version they came with; they are hashed
-//!   and opened again all the same.
+//! - Bytes that are in the store already are used again, whichever catalog or version they came with, and also where a
+//!   killed run had not yet recorded them; they are hashed and opened again all the same.
 //! - What is refused or incomplete never becomes an image of the store.
 
 mod inspect;
@@ -192,8 +192,8 @@ pub fn stage(
     let Inspected { undeclared } = match inspected? {
         Ok(inspected) => inspected,
         Err(refusal) => {
-            // An older entry may be what a link names; a new one is nobody's.
-            if known.is_none() {
+            // An older entry may be what a link names; a new one is nobody's, and one without facts never was.
+            if known.is_none() || !matches!(store.find(&stored.sha256), Ok(Some(_))) {
                 store.remove(&stored.sha256)?;
             }
             return Err(refused(refusal));
@@ -247,6 +247,10 @@ fn reuse(
     match found {
         // Links name the file, so it keeps its name.
         Ok(found) => Ok(Some(described(store, wanted, found.file))),
+        // It came, and a run was killed before it had looked into it.
+        Err(StoreError::Broken { .. }) if store.has_bytes(wanted.image) => {
+            Ok(Some(described(store, wanted, wanted.image.file.clone())))
+        }
         Err(error @ (StoreError::Broken { .. } | StoreError::Damaged { .. })) => {
             attempts.push(Attempt {
                 what: "the store".to_owned(),

@@ -1,22 +1,58 @@
 //! The image as a file that is on this host already, wherever it came from: its digest decides.
+//!
+//! - Where the file system can (btrfs, xfs), both files share their blocks (FICLONE), and nothing is written; elsewhere
+//!   the bytes are copied. Either way they are another file: what is hashed is what this file has, and nobody who writes
+//!   to the other one changes it.
+//! - Shared blocks stay as the other program wrote them, so a store that asks for compression does not compress them.
+//! - Hence never a hard link: the other program could still write to what bears our digest, its owner and permissions
+//!   would be ours, and its `chattr +i` would keep us from removing it.
+//!
+//! Within the store there is nothing to link: an image is there once, for all catalogs, extensions and roots.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 
-use sysext_durable::checkpoint;
+use rustix::fs::{ftruncate, ioctl_ficlone};
+use sysext_durable::{Dir, checkpoint};
+use sysext_formats::catalog::Image;
 use sysext_formats::digest::Sha256Hasher;
 
-use super::Job;
-use crate::store::{CHUNK, StoreError, io_error};
+use crate::store::{CHUNK, FILE_MODE, StoreError, io_error};
 
-/// Copies it into the store; whether it is the image. A file that can not be read is none.
-pub(super) fn fetch(job: &Job<'_>, mut file: &File) -> Result<bool, StoreError> {
-    let image = job.image;
-    let length = file.metadata().map(|metadata| metadata.len());
-    if !matches!(length, Ok(length) if length == image.length) || file.rewind().is_err() {
+/// Makes it the image's file in `directory`; whether it is the image. A file that can not be read is none.
+pub(super) fn fetch(image: &Image, mut file: &File, directory: &Dir) -> Result<bool, StoreError> {
+    let name = image.file.as_str();
+    if !has_length(file, image) || file.rewind().is_err() {
         return Ok(false);
     }
-    let mut out = job.store.writer(&image.sha256, &image.file)?;
+    let mut out = directory.writer(name, FILE_MODE)?;
+    let failed = |error| io_error("writing", directory.path().join(name), error);
+    let is_it = if ioctl_ficlone(out.file(), file).is_ok() {
+        // It is as long as the other one was by then.
+        has_length(out.file(), image) && hashes_to(image, out.file(), |_| Ok(()))?
+    } else {
+        // Some file systems fail half way.
+        ftruncate(out.file(), 0).map_err(|error| failed(error.into()))?;
+        hashes_to(image, file, |bytes| out.write_all(bytes).map_err(failed))?
+    };
+    if is_it {
+        out.commit()?;
+        checkpoint("image-copied");
+    }
+    Ok(is_it)
+}
+
+fn has_length(file: &File, image: &Image) -> bool {
+    let length = file.metadata().map(|metadata| metadata.len());
+    matches!(length, Ok(length) if length == image.length)
+}
+
+/// Reads the image from `file`, from its position on; whether it was it.
+fn hashes_to(
+    image: &Image,
+    file: &File,
+    mut take: impl FnMut(&[u8]) -> Result<(), StoreError>,
+) -> Result<bool, StoreError> {
     let mut hasher = Sha256Hasher::default();
     let mut buffer = vec![0; CHUNK];
     // Others may write to it meanwhile.
@@ -29,15 +65,7 @@ pub(super) fn fetch(job: &Job<'_>, mut file: &File) -> Result<bool, StoreError> 
             Err(_) => return Ok(false),
         };
         hasher.update(read);
-        out.write_all(read).map_err(|error| {
-            let path = job.store.path_of(&image.sha256, &image.file);
-            io_error("writing", path, error)
-        })?;
+        take(read)?;
     }
-    if hasher.finish() != image.sha256 {
-        return Ok(false);
-    }
-    out.commit().map_err(StoreError::from)?;
-    checkpoint("image-copied");
-    Ok(true)
+    Ok(hasher.finish() == image.sha256)
 }

@@ -38,7 +38,7 @@ pub use self::zstd::{DecodeError, decode as decode_zstd};
 pub enum Method {
     /// They were in the store.
     Store,
-    /// Another program had them on this host.
+    /// They were in another file of this host.
     Copy,
     /// As a patch to an image that was in the store.
     Patch,
@@ -130,15 +130,35 @@ pub(crate) struct Fetched {
     pub(crate) bytes: u64,
 }
 
-/// Fetches one file of the image, its own or a transport's, into `directory` instead of the store; the bytes that came for
-/// it. `None` when nothing gave it; why is in `attempts` then.
+impl Fetched {
+    const COPIED: Self = Self {
+        method: Method::Copy,
+        bytes: 0,
+    };
+}
+
+/// Whether a file of this host had the bytes of the image, which are in `directory` then.
+fn copied(job: &Job<'_>, directory: &Dir) -> Result<bool, StoreError> {
+    for file in job.local {
+        if copy::fetch(job.image, file, directory)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Fetches one file of the image, its own or a transport's, into `directory` instead of the store. `None` when nothing
+/// gave it; why is in `attempts` then.
 pub(crate) fn fetch_file(
     job: &Job<'_>,
     transport: Option<&Transport>,
     directory: &Dir,
     attempts: &mut Vec<Attempt>,
-) -> Result<Option<u64>, StoreError> {
+) -> Result<Option<Fetched>, StoreError> {
     let image = job.image;
+    if transport.is_none() && copied(job, directory)? {
+        return Ok(Some(Fetched::COPIED));
+    }
     let wanted = match transport {
         Some(transport) => download::Wanted {
             file: &transport.file,
@@ -163,7 +183,8 @@ pub(crate) fn fetch_file(
     match fetched {
         Ok((part, bytes)) => {
             part.into_store(directory, wanted.file)?;
-            Ok(Some(bytes))
+            let method = wanted.method;
+            Ok(Some(Fetched { method, bytes }))
         }
         Err(Failed::Here(error)) => Err(error),
         Err(Failed::TryNext | Failed::TooLate) => Ok(None),
@@ -206,11 +227,9 @@ pub(crate) fn fetch(
     job: &Job<'_>,
     attempts: &mut Vec<Attempt>,
 ) -> Result<Option<Fetched>, StoreError> {
-    for file in job.local {
-        if copy::fetch(job, file)? {
-            let (method, bytes) = (Method::Copy, 0);
-            return Ok(Some(Fetched { method, bytes }));
-        }
+    // Without a file of this host nothing is made for it yet: the disk may be full.
+    if !job.local.is_empty() && copied(job, &job.store.entry(&job.image.sha256)?)? {
+        return Ok(Some(Fetched::COPIED));
     }
     for choice in choices(job) {
         if let Some(attempt) = no_room(job, &choice) {

@@ -5,6 +5,8 @@ mod boot;
 #[cfg(test)]
 mod catalog_changes;
 #[cfg(test)]
+mod economy;
+#[cfg(test)]
 mod foreign_text;
 #[cfg(test)]
 mod going_back;

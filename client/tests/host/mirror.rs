@@ -124,6 +124,41 @@ fn a_copy_that_is_up_to_date_is_not_touched() {
 }
 
 #[test]
+fn what_this_host_has_installed_is_not_fetched_for_the_copy() {
+    let gap = Gap::new();
+    gap.world.good(&["install", "tailscale"]);
+    gap.world.server.clear_log();
+    let mirrored = gap.mirror(&["tailscale"]);
+    assert_eq!(gap.world.server.count("images/*"), 0);
+    let counts = ["files", "copied_files", "fetched_files", "fetched_bytes"];
+    assert_eq!(
+        counts.map(|count| mirrored[count].as_u64()),
+        [1, 1, 0, 0].map(Some)
+    );
+    assert_eq!(mirrored["changed"], true);
+    gap.close();
+    let behind = gap.behind(&gap.copy());
+    behind.good(&["install", "tailscale"]);
+    assert_eq!(behind.linked("tailscale"), "1.0");
+}
+
+/// Damaged in the store, it is fetched.
+#[test]
+fn what_is_damaged_in_the_store_gets_into_no_copy() {
+    let gap = Gap::new();
+    gap.world.good(&["install", "tailscale"]);
+    let link = &gap.world.host.links("etc/extensions")["tailscale.raw"];
+    let image = gap.world.host.path(link.to_str().unwrap());
+    let mut bytes = fs::read(&image).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&image, bytes).unwrap();
+    let mirrored = gap.mirror(&["tailscale"]);
+    assert_eq!(mirrored["fetched_files"], 1);
+    gap.close();
+    gap.behind(&gap.copy()).good(&["install", "tailscale"]);
+}
+
+#[test]
 fn damaged_files_of_a_copy_come_anew_and_never_onto_a_host() {
     let gap = Gap::new();
     gap.mirror(&[]);

@@ -8,6 +8,7 @@
 )]
 
 mod activate;
+mod copy;
 mod crash;
 mod host;
 mod patch;

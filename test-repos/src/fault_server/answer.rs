@@ -93,6 +93,13 @@ impl Answer {
         Self::new(status, headers, Body::Text(format!("{status}\n")))
     }
 
+    /// 304.
+    pub(super) fn not_modified() -> Self {
+        let mut answer = Self::new(304, Vec::new(), Body::Empty);
+        answer.framing = Framing::NoBody;
+        answer
+    }
+
     /// A gzip stream of zeros.
     pub(super) fn gzip_bomb(decoded_len: u64) -> Self {
         let headers = vec![("Content-Encoding", "gzip".to_owned())];
@@ -111,8 +118,12 @@ impl Answer {
 
     /// Whether the connection can be used again after the answer.
     pub(super) fn keeps_connection(&self) -> bool {
-        let whole = self.tail == Tail::Nothing && self.cut.is_none();
-        whole && self.framing != Framing::UntilClose
+        let ends = match self.framing {
+            Framing::Chunked => self.tail != Tail::Endless,
+            Framing::NoBody | Framing::Length(_) => self.tail == Tail::Nothing,
+            Framing::UntilClose => false,
+        };
+        ends && self.cut.is_none()
     }
 }
 

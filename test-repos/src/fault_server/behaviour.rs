@@ -54,6 +54,22 @@ pub enum Behaviour {
         /// Seconds in `Retry-After`.
         retry_after: Option<u64>,
     },
+    /// An error with a long page, in small chunks.
+    Page {
+        /// The status code.
+        code: u16,
+        /// Bytes of the page.
+        bytes: u64,
+    },
+    /// Header fields in place of those of the honest answer, or besides; without a value it has none.
+    Headers(Vec<(&'static str, Option<String>)>),
+    /// 304 without a body, whatever was asked for.
+    NotModified,
+    /// The honest answer, once this many requests wait for it at the same time.
+    Together {
+        /// Requests.
+        requests: usize,
+    },
     /// 302 to another URL.
     RedirectTo(String),
     /// 302 to the same path with another query, for ever.

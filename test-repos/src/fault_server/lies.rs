@@ -68,6 +68,22 @@ pub(super) fn react(
                 answer.set_header("Retry-After", seconds.to_string());
             }
         }
+        Some(Behaviour::Page { code, bytes }) => {
+            answer = Answer::status(code);
+            answer.framing = Framing::Chunked;
+            answer.tail = Tail::Zeros(bytes);
+        }
+        Some(Behaviour::Headers(fields)) => {
+            for (name, value) in fields {
+                match value {
+                    Some(value) => answer.set_header(name, value),
+                    None => answer.remove_header(name),
+                }
+            }
+        }
+        Some(Behaviour::NotModified) => answer = Answer::not_modified(),
+        // Whoever calls has waited.
+        Some(Behaviour::Together { .. }) => {}
         Some(Behaviour::RedirectTo(url)) => {
             answer = Answer::status(302);
             answer.set_header("Location", url);

@@ -194,6 +194,9 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     stopped: bool,
+    /// Requests that wait for others, and how often such were let go.
+    gathered: usize,
+    let_go: u64,
     /// One for each worker, by the number of the connection.
     streams: BTreeMap<u64, Arc<TcpStream>>,
 }
@@ -218,6 +221,24 @@ impl Shared {
             }
             let waited = self.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(state);
+        self.check_running()
+    }
+
+    /// Waits until `requests` do so.
+    fn gather(&self, requests: usize) -> io::Result<()> {
+        let mut state = self.lock();
+        state.gathered += 1;
+        if state.gathered >= requests {
+            state.gathered = 0;
+            state.let_go += 1;
+            self.changed.notify_all();
+        } else {
+            let round = state.let_go;
+            let waits = |state: &mut State| !state.stopped && state.let_go == round;
+            let waited = self.changed.wait_while(state, waits);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
         }
         drop(state);
         self.check_running()
@@ -330,6 +351,9 @@ impl Worker {
             bytes_sent: 0,
             connection: self.connection,
         });
+        if let Some(Behaviour::Together { requests }) = behaviour {
+            self.shared.gather(requests)?;
+        }
         match lies::react(behaviour, request, &self.shared.tree, number) {
             Reaction::Answer(answer) => {
                 let with_body = request.method != "HEAD";

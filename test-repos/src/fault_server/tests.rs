@@ -72,6 +72,57 @@ fn server(behaviour: impl Into<Option<Behaviour>>) -> FaultServer {
 }
 
 #[test]
+fn pages_header_fields_and_304_are_as_they_are_set() {
+    let server = FaultServer::empty();
+    server.put("a", CONTENT);
+    let page = Behaviour::Page {
+        code: 403,
+        bytes: 5000,
+    };
+    server.behave("a", Times::Next(1), page);
+    let seen = get(&server, "/a", "");
+    assert_eq!(seen.status, 403);
+    assert!(seen.body.len() > 5000 && seen.field("Content-Length").is_none());
+    let fields = vec![
+        ("ETag", Some("W/\"x\"".to_owned())),
+        ("Date", Some("now".to_owned())),
+        ("Last-Modified", None),
+    ];
+    server.behave("a", Times::Next(1), Behaviour::Headers(fields));
+    let seen = get(&server, "/a", "");
+    assert_eq!((seen.status, seen.body.as_slice()), (200, CONTENT));
+    assert_eq!(
+        (seen.field("ETag"), seen.field("Date")),
+        (Some("W/\"x\""), Some("now"))
+    );
+    assert_eq!(seen.field("Last-Modified"), None);
+    server.behave("a", Times::Next(1), Behaviour::NotModified);
+    let seen = get(&server, "/a", "");
+    assert_eq!((seen.status, seen.body.len()), (304, 0));
+}
+
+#[test]
+fn requests_that_wait_for_each_other_are_answered_together() {
+    let server = FaultServer::empty();
+    server.put("a", CONTENT);
+    server.behave("a", Times::Next(4), Behaviour::Together { requests: 2 });
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(get(&server, "/a", "").body, CONTENT));
+        }
+    });
+    // One that waits for nobody ends with the server.
+    server.behave("a", Times::Always, Behaviour::Together { requests: 2 });
+    let mut stream = connect(&server);
+    write!(stream, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    while server.count("a") < 5 {
+        thread::yield_now();
+    }
+    drop(server);
+    assert_eq!(stream.read(&mut [0; 10]).unwrap(), 0);
+}
+
+#[test]
 fn files_are_served_on_one_connection_and_logged() {
     let server = server(None);
     server.put("b c+d", b"bcd".to_vec());
