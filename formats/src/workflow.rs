@@ -334,6 +334,11 @@ impl<R: Remote, C: Cache> Fresh<R, C> {
         Ok(self.stage.role(name, &Delegator::Targets))
     }
 
+    /// Lets go of a role; see [`TargetsStage::forget`].
+    pub fn forget(&mut self, name: &RoleName) {
+        self.stage.forget(name);
+    }
+
     /// Walks the roles that may speak for `path` in the order of TUF's search until `done` says so.
     ///
     /// # Errors

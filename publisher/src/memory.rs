@@ -119,6 +119,13 @@ impl Memory {
     pub fn document(&self, file: &CachedFile) -> Option<Vec<u8>> {
         self.0.borrow().documents.get(file).cloned()
     }
+
+    /// Lets go of a document that no later run needs; one that is remembered stays.
+    pub fn forget(&self, file: &CachedFile) {
+        if !is_remembered(file) {
+            self.0.borrow_mut().documents.remove(file);
+        }
+    }
 }
 
 fn is_remembered(file: &CachedFile) -> bool {

@@ -3,7 +3,8 @@
 //! - It is read by the TUF workflow that hosts run, starting from the vendor's own `root.json`, and held against what this
 //!   machine saw last. What can not be verified is never gone on from.
 //! - Expiry does not count: what has expired must be readable to be renewed.
-//! - Extension indexes are read when they are asked for, so that a catalog of 10,000 costs no more than one of ten.
+//! - Extension indexes are read when they are asked for, so that a catalog of 10,000 costs no more than one of ten; who looks
+//!   at each of them in turn [`peek`](Published::peek)s, and holds one at a time.
 
 use sysext_formats::limits::Limits;
 use sysext_formats::name::{ExtensionName, RoleName, TargetPath};
@@ -11,7 +12,7 @@ use sysext_formats::role::Targets;
 use sysext_formats::time::UtcTime;
 use sysext_formats::trust::{Clock, ExpiryPolicy, TargetsStage, TrustError};
 use sysext_formats::verify::VerifyError;
-use sysext_formats::workflow::{self, Fresh, RefreshError, Remote, RemoteFile};
+use sysext_formats::workflow::{self, CachedFile, Fresh, RefreshError, Remote, RemoteFile};
 
 use crate::draft::{Catalog, group_prefix};
 use crate::location::{Location, LocationError, Place};
@@ -252,6 +253,21 @@ impl<'a> Published<'a> {
                 source,
             }),
         }
+    }
+
+    /// As [`look_up`](Self::look_up), for a pass over all extensions: nothing of the index is kept.
+    ///
+    /// # Errors
+    /// As [`look_up`](Self::look_up).
+    pub fn peek(&mut self, name: &ExtensionName) -> Result<LookUp, PublishedError> {
+        let file = CachedFile::Targets(Some(name.into()));
+        let was_there = self.memory.document(&file).is_some();
+        let looked_up = self.look_up(name);
+        if !was_there {
+            self.fresh.forget(&name.into());
+            self.memory.forget(&file);
+        }
+        looked_up
     }
 
     /// The top documents, to draft from; indexes come as they are asked for.

@@ -171,12 +171,19 @@ impl Attempt<'_, '_> {
     /// # Errors
     /// When there is no such extension, or its index is wrong.
     pub fn look_up(&mut self, name: &ExtensionName) -> Result<LookUp, Failure> {
-        self.published.look_up(name).map_err(|error| match error {
-            PublishedError::NoSuchExtension { .. } => {
-                DraftError::UnknownExtension(name.clone()).into()
-            }
-            error => error.into(),
-        })
+        self.published
+            .look_up(name)
+            .map_err(|error| named(error, name))
+    }
+
+    /// The same, for a pass over all extensions: nothing of it is kept.
+    ///
+    /// # Errors
+    /// As [`look_up`](Self::look_up).
+    pub fn peek(&mut self, name: &ExtensionName) -> Result<LookUp, Failure> {
+        self.published
+            .peek(name)
+            .map_err(|error| named(error, name))
     }
 }
 
@@ -321,6 +328,14 @@ impl Session {
             Err(UploadError::Lost) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// That an extension is not there is what whoever typed its name did.
+fn named(error: PublishedError, name: &ExtensionName) -> Failure {
+    match error {
+        PublishedError::NoSuchExtension { .. } => DraftError::UnknownExtension(name.clone()).into(),
+        error => error.into(),
     }
 }
 

@@ -139,8 +139,8 @@ pub fn check<'a>(
         };
         let memory = Memory::of_documents(documents);
         let clock = Clock::enforcing(before.now);
-        let mut fresh =
-            workflow::refresh(Some(overlay), memory, clock, Limits::default()).map_err(refused)?;
+        let mut fresh = workflow::refresh(Some(overlay), memory.clone(), clock, Limits::default())
+            .map_err(refused)?;
         if moment == Moment::Whole && host == NEW_HOST {
             for name in &tree.regrouped {
                 check_found(&mut fresh, name).map_err(refused)?;
@@ -151,6 +151,9 @@ pub fn check<'a>(
                 Problem::Refused(source) => refused(source),
                 Problem::Other(error) => error,
             })?;
+            // Of thousands of new indexes a host here holds one at a time.
+            fresh.forget(&name.into());
+            memory.forget(&CachedFile::Targets(Some(name.into())));
         }
     }
     for (arrival, _) in &tree.images {

@@ -26,6 +26,8 @@ pub type Arrivals = BTreeMap<FileName, Arrival>;
 pub struct StagedTree<'a> {
     /// New documents in their order; the timestamp is not among them.
     pub(crate) documents: Vec<(RemoteFile, Vec<u8>)>,
+    /// Where each of them is: there may be thousands, and every one is looked for.
+    positions: BTreeMap<RemoteFile, usize>,
     /// The new timestamp.
     pub(crate) timestamp: Vec<u8>,
     /// A new root that becomes visible after everything else, the timestamp included.
@@ -121,7 +123,9 @@ impl<'a> StagedTree<'a> {
                 RootOrder::Last => last_root = Some((file, document.into_bytes())),
             }
         }
+        let names = documents.iter().map(|(file, _)| file.clone());
         Ok(Self {
+            positions: names.zip(0..).collect(),
             documents,
             timestamp: timestamp.into_bytes(),
             last_root,
@@ -162,9 +166,7 @@ impl<'a> StagedTree<'a> {
         if *file == RemoteFile::Timestamp {
             return Some(&self.timestamp);
         }
-        let mut documents = self.documents.iter();
-        documents
-            .find(|(other, _)| other == file)
-            .map(|(_, bytes)| bytes.as_slice())
+        let (_, bytes) = self.documents.get(*self.positions.get(file)?)?;
+        Some(bytes)
     }
 }

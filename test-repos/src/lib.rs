@@ -1,5 +1,6 @@
 //! Repositories, servers, images and hosts for the tests of this workspace. Never shipped: a dev-dependency only.
 //!
+//! - [`big_catalog`]: what stands in a catalog of thousands of extensions.
 //! - [`fault_server`]: an HTTP server that serves files as the standard says, until it is told to lie.
 //! - [`tls`]: the same at https://.
 //! - [`image`]: small real system extension images, made in process.
@@ -16,6 +17,7 @@
     reason = "only tests call this crate, and a helper that panics is the failing test"
 )]
 
+pub mod big_catalog;
 pub mod fault_server;
 pub mod image;
 pub mod scenario;

@@ -201,6 +201,13 @@ impl TargetsStage {
         Ok(())
     }
 
+    /// Lets go of a role, by whoever's word it is there: to go through thousands of them in bounded memory. What needs it again
+    /// asks for it, and it is verified anew.
+    pub fn forget(&mut self, name: &RoleName) {
+        self.roles.retain(|(role, _), _| role != name);
+        self.indexes.remove(&Some(name.clone()));
+    }
+
     fn authority(&self, request: &RoleRequest) -> Result<Authority<'_>, TrustError> {
         let Some(role) = &request.role else {
             return Ok(self.root.targets_authority());

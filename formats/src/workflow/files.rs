@@ -4,7 +4,7 @@ use crate::name::{RoleName, url_component};
 use crate::role::MetadataVersion;
 
 /// A document on the remote side.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RemoteFile {
     /// `N.root.json`
     Root(MetadataVersion),

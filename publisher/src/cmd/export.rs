@@ -74,7 +74,7 @@ pub fn run(context: &Context, command: Command) -> Outcome {
     };
     let mut transfers = Vec::new();
     for name in names {
-        let images = match published.look_up(&name)? {
+        let images = match published.peek(&name)? {
             LookUp::Index(index) => {
                 let read = ExtensionIndex::read(&name, &index);
                 read.map_err(|error| Failure::of(crate::failure::Kind::Unverified, &error))?

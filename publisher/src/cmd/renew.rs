@@ -84,7 +84,7 @@ impl Job<'_, '_, '_> {
         for name in self.attempt.published.extensions()? {
             let is_ours = is_ours(self.attempt, &name);
             signs_anything |= is_ours;
-            let LookUp::Index(index) = self.attempt.look_up(&name)? else {
+            let LookUp::Index(index) = self.attempt.peek(&name)? else {
                 self.context.ui.warn(format_args!(
                     "{name} has no index that can be renewed; `sysext-publish status` says why"
                 ));
@@ -190,7 +190,7 @@ impl Job<'_, '_, '_> {
             }
         }
         for name in self.attempt.published.extensions()? {
-            if let LookUp::Index(index) = self.attempt.look_up(&name)?
+            if let LookUp::Index(index) = self.attempt.peek(&name)?
                 && soon(index.expires, spans.index)
             {
                 say(&format!("the index of {name}"), index.expires, "--release");

@@ -209,7 +209,7 @@ fn page(session: &Session, published: &mut Published<'_>) -> Result<Page, Failur
         extensions: names.len(),
     });
     for name in names {
-        match published.look_up(&name)? {
+        match published.peek(&name)? {
             LookUp::Index(index) => {
                 let said = ExtensionIndex::read(&name, &index).map_err(DraftError::from)?;
                 page.add(&said, index.expires);

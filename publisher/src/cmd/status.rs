@@ -157,7 +157,7 @@ fn look(
     let mut extensions = Vec::new();
     let mut without = Vec::new();
     for name in catalog.extensions() {
-        let index = match published.look_up(&name)? {
+        let index = match published.peek(&name)? {
             LookUp::Index(index) => index,
             LookUp::Unpublished => {
                 without.push(Without::new(&name, "nothing is published of it yet"));

@@ -76,7 +76,7 @@ pub fn run(context: &Context, args: Args) -> Outcome {
     let mut published = Published::read_as_host(location.as_ref(), memory, context.now())?;
     let mut check = Check::new(context, location.as_ref(), images_url, &published)?;
     for name in published.extensions()? {
-        let index = match published.look_up(&name)? {
+        let index = match published.peek(&name)? {
             LookUp::Index(index) => index,
             LookUp::Unpublished => continue,
             LookUp::Disowned(error) => {

@@ -145,7 +145,7 @@ fn read(context: &Context, store: &dyn Store) -> Result<Option<Record>, Failure>
 fn named(published: &mut Published<'_>) -> Result<Named, PublishedError> {
     let mut named = Named::by((**published.stage().snapshot()).clone());
     for name in published.extensions()? {
-        match published.look_up(&name)? {
+        match published.peek(&name)? {
             LookUp::Index(index) => named.add(&index),
             LookUp::Unpublished => {}
             LookUp::Disowned(_) => named.add_unread(name),

@@ -97,7 +97,7 @@ pub fn steps(
     for name in names {
         if let Some(index) = draft.catalog.indexes.get(&name) {
             indexes.insert(name, index.clone());
-        } else if let LookUp::Index(index) = published.look_up(&name)? {
+        } else if let LookUp::Index(index) = published.peek(&name)? {
             indexes.insert(name, index);
         }
     }

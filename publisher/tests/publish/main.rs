@@ -39,6 +39,8 @@ mod races;
 #[cfg(test)]
 mod release;
 #[cfg(test)]
+mod scale;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 mod story;
@@ -46,3 +48,6 @@ mod story;
 mod sums;
 #[cfg(test)]
 mod time;
+#[cfg(test)]
+#[path = "../../examples/write-catalog/publish.rs"]
+mod write_catalog;

@@ -76,6 +76,22 @@ fn the_client_takes_what_is_published() {
 }
 
 #[test]
+fn a_role_that_was_let_go_is_verified_anew() {
+    let (catalog, file) = catalog();
+    let mut host = catalog.host();
+    let mut fresh = fresh(&catalog, &mut host);
+    let path = file.parse().unwrap();
+    let name = "k3s".parse().unwrap();
+    let delegator = sysext_formats::trust::Delegator::Targets;
+    assert!(fresh.find_target(&path).unwrap().is_some());
+    assert!(fresh.stage().role(&name, &delegator).is_some());
+    fresh.forget(&name);
+    assert!(fresh.stage().role(&name, &delegator).is_none());
+    assert!(fresh.find_target(&path).unwrap().is_some());
+    assert!(fresh.stage().role(&name, &delegator).is_some());
+}
+
+#[test]
 fn publishing_gives_new_versions_to_what_changed_only() {
     let (mut catalog, _) = catalog();
     let versions = |catalog: &Simulator| {
