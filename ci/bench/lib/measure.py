@@ -60,7 +60,8 @@ def main() -> None:
         for _ in range(int(times)):
             figures = run(command, log, int(times) == 1)
             file.write(json.dumps({"row": row, "who": who, **figures}) + "\n")
-            print(f"    {who}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+            last = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+    print(f"    {who}: {last}")
 
 
 main()

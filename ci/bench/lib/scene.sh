@@ -29,8 +29,11 @@ http {
     server { listen 127.0.0.1:${URL##*:}; root $WORK/www; }
 }
 NGINX
-    nginx -c "$WORK/nginx.conf" </dev/null &
+    nginx -c "$WORK/nginx.conf" </dev/null 2>>"$WORK/nginx/error.log" &
+    local server=$!
     for _ in $(seq 100); do
+        # Another program may have the port by now.
+        kill -0 "$server" 2>/dev/null || break
         ! curl --silent --output /dev/null "$URL" || return 0
         sleep 0.05
     done
