@@ -23,6 +23,7 @@ mod io;
 mod links;
 mod old_parts;
 mod sidecar;
+mod usage;
 
 use std::fs::File;
 use std::path::PathBuf;
