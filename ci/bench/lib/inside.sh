@@ -2,7 +2,7 @@
 # What ci/bench/client runs in the sandbox, as root: makes catalogs and hosts, then measures. Rows are its arguments.
 #
 # - $WORK is on the machine's disk; $RUNS says how often each command runs.
-# - A row is a file in rows/ with two functions: `prepare_ROW`, not measured and done once for a kept $WORK, and `row_ROW RUN`.
+# - A row is a file in rows/ with two functions: `prepare_ROW`, not measured, and `row_ROW RUN`.
 
 # shellcheck source=ci/lib/common.sh
 source "$(dirname "$0")/../../lib/common.sh"
@@ -17,14 +17,14 @@ export PATH=$WORK/bin:$PATH XDG_STATE_HOME=$WORK/state XDG_CACHE_HOME=$WORK/cach
 scene_web
 for row in "$@"; do
     name=${row//-/_}
-    if declare -F "prepare_$name" >/dev/null && [[ ! -e $WORK/$row.prepared ]]; then
+    if declare -F "prepare_$name" >/dev/null; then
         step "preparing $row"
         "prepare_$name"
-        touch "$WORK/$row.prepared"
     fi
 done
 for row in "$@"; do
     name=${row//-/_}
+    # shellcheck disable=SC2034  # what `measure` notes
     ROW=$row
     for ((run = 1; run <= RUNS; run++)); do
         step "$row, run $run of $RUNS"

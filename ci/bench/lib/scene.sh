@@ -40,6 +40,15 @@ NGINX
     die "no web server within 5 seconds: $(tail -n 3 "$WORK/nginx/error.log")"
 }
 
+# once NAME COMMAND…: makes what a kept $WORK has already.
+once() {
+    mkdir -p "$WORK/prepared"
+    if [[ ! -e $WORK/prepared/$1 ]]; then
+        "${@:2}"
+        touch "$WORK/prepared/$1"
+    fi
+}
+
 # measure WHO TIMES COMMAND…: runs it and notes what it cost, under $ROW. TIMES is 1 for whatever takes long.
 measure() {
     local who=$1 times=$2

@@ -3,7 +3,9 @@
 
 names_hundred() { printf 'tool%03d ' $(seq 100); }
 
-prepare_cache() {
+prepare_cache() { once cache make_cache; }
+
+make_cache() {
     local version names
     read -ra names <<<"$(names_hundred)"
     catalog thousand "${names[@]}"

@@ -5,7 +5,9 @@
 # - curl alone knows neither what it should have got nor from whom.
 
 # A time that does not matter is made short: level 9 instead of 19, and an xz of less.
-prepare_full() {
+prepare_full() { once full make_full; }
+
+make_full() {
     local tree=$WORK/big-tree old new name images=$WORK/images-big
     mkdir -p "$tree/usr/share/big" "$images"
     while read -r _ old new; do

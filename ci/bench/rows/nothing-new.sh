@@ -4,7 +4,9 @@
 names_fifty() { printf 'ext%02d ' $(seq 50); }
 
 # Each extension of its own vendor, too: that is what 50 components of systemd-sysupdate can do as well.
-prepare_nothing_new() {
+prepare_nothing_new() { once nothing-new make_nothing_new; }
+
+make_nothing_new() {
     local name names
     read -ra names <<<"$(names_fifty)"
     catalog fifty "${names[@]}"

@@ -14,12 +14,13 @@ each_pair() {
     done 3<"$WORK/pairs"
 }
 
-prepare_releases() { each_pair prepare_pair; }
+# Minutes each: a run that was ended goes on behind the last one.
+prepare_releases() { each_pair once_pair; }
 
-prepare_pair() {
+once_pair() { once "$1" make_pair "$@"; }
+
+make_pair() {
     local catalog=$1 name=$2 old=$3 new=$4 peers=$WORK/www/peers-$1
-    # Minutes each: a run that was ended goes on behind the last one.
-    [[ ! -e $WORK/vendors/$catalog.prepared ]] || return 0
     note "$name: $(basename "$old") and $(basename "$new")"
     rm -rf "$WORK/vendors/$catalog" "$WORK/www/$catalog" "$peers" "$WORK/hosts/$catalog"
     catalog "$catalog" "$name"
@@ -41,7 +42,6 @@ prepare_pair() {
     casync make --store="$peers/default.castr" "$peers/new.caibx" "$new" >/dev/null
     zck --output "$peers/new.zck" "$new"
     zck --output "$WORK/vendors/$catalog/old.zck" "$old"
-    touch "$WORK/vendors/$catalog.prepared"
 }
 
 row_releases() {
