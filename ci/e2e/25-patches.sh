@@ -39,13 +39,15 @@ outside() {
 }
 
 publish() {
-    local image=hello_$1_$(systemd_architecture).raw
     (
         cd "$WORK/acme"
-        sysext-publish pack "$WORK/$1/tree" --name hello --version "$1" -o "$image"
-        sysext-publish add "$image"
+        sysext-publish pack "$WORK/$1/tree" --name hello --version "$1" -o "$(image "$1")"
+        sysext-publish add "$(image "$1")"
     )
 }
+
+# image VERSION: the file name of the image.
+image() { echo "hello_$1_$(systemd_architecture).raw"; }
 
 # disks: a second vendor has disk images with dm-verity of the same content, and publishes the first.
 disks() {
@@ -54,9 +56,9 @@ disks() {
     for version in 1.0 10.0; do
         mkdir -p "$WORK/$version/tree/${release%/*}"
         printf '%s\n' ID=_any "ARCHITECTURE=$(systemd_architecture)" >"$WORK/$version/tree/$release"
-        repart_image "$TOOLS" "$version/tree" "globex/hello_${version}_$(systemd_architecture).raw"
+        repart_image "$TOOLS" "$version/tree" "globex/$(image "$version")"
     done
-    (cd "$WORK/globex" && sysext-publish add "hello_1.0_$(systemd_architecture).raw")
+    (cd "$WORK/globex" && sysext-publish add "$(image 1.0)")
 }
 
 # fetched SINCE IMAGE: what was asked for of an image since that line of the server's log, each thing once: "" for itself,
@@ -68,7 +70,8 @@ fetched() {
 
 # updated VERSION WANTED: an update brings the version with the vendor's bytes, and that was asked for.
 updated() {
-    local since asked image=hello_$1_$(systemd_architecture).raw
+    local since asked image
+    image=$(image "$1")
     since=$(wc -l <"$WORK/http.log")
     sysext-fetch update
     expect "hello $1" /usr/bin/hello
@@ -108,10 +111,11 @@ inside() {
     cp /etc/os-release "$root/etc/os-release"
     host_add "$(vendor_fingerprint "$WORK/globex")" "$URL/globex/public" --root "$root"
     sysext-fetch --root "$root" install hello
-    (cd "$WORK/globex" && sysext-publish add hello_10.0_*.raw)
+    (cd "$WORK/globex" && sysext-publish add "$(image 10.0)")
     since=$(wc -l <"$WORK/http.log")
     sysext-fetch --root "$root" update
-    local image=hello_10.0_$(systemd_architecture).raw
+    local image
+    image=$(image 10.0)
     [[ $(fetched "$since" "$image") == .patch ]] || fail "asked for was '$(fetched "$since" "$image")', wanted .patch"
     images=("$root"/var/lib/sysext-fetch/store/*/"$image")
     cmp "${images[0]}" "$public/images/$image" || fail "the disk image has other bytes"

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cmd;
 use crate::failure::{Failure, Kind};
@@ -224,14 +228,15 @@ fn dispatch(global: &Global, ui: Ui, command: Option<Command>) -> Result<ExitCod
 
 /// `SYSEXT_FETCH_LOG=debug` shows requests and decisions on stderr.
 fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SYSEXT_FETCH_LOG");
-    if let Ok(filter) = filter {
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(filter)
+    let wanted = std::env::var("SYSEXT_FETCH_LOG").ok();
+    let filter = wanted.and_then(|text| text.parse::<Targets>().ok());
+    if let Some(filter) = filter {
+        let layer = tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
-            .without_time();
+            .without_time()
+            .with_filter(filter);
         // A second subscriber can only be an earlier call of this function.
-        let _ = subscriber.try_init();
+        let _ = tracing_subscriber::registry().with(layer).try_init();
     }
 }
 

@@ -4,8 +4,6 @@ mod found;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -326,17 +324,7 @@ fn disk_usage(session: &Session) -> Result<u64, Failure> {
     let Some(store) = session.existing_store() else {
         return Ok(0);
     };
-    let blocks = |path: &Path| {
-        path.symlink_metadata()
-            .map(|metadata| metadata.blocks() * 512)
-            .unwrap_or(0)
-    };
-    Ok(store
-        .images()?
-        .images
-        .iter()
-        .map(|image| blocks(&image.path))
-        .sum())
+    Ok(store.disk_usage()?)
 }
 
 fn catalog_states(catalogs: &Catalogs) -> Vec<CatalogStatus> {

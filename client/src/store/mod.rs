@@ -24,6 +24,7 @@ mod links;
 mod old_parts;
 mod sidecar;
 mod unfinished;
+mod usage;
 
 use std::fs::File;
 use std::path::PathBuf;

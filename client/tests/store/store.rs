@@ -1,6 +1,7 @@
 //! The store by itself: what is in it, what is broken, how long it takes to look.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use sysext_fetch::root::Root;
@@ -66,6 +67,42 @@ fn entries_that_are_no_images_are_said_and_do_not_hide_others() {
         drop(host.stage(image).unwrap());
     }
     assert_eq!(host.store.images().unwrap().images.len(), 7);
+}
+
+/// As `du` has it, whatever the entries are worth.
+#[test]
+fn what_the_store_takes_is_what_its_files_take() {
+    let host = Host::new();
+    assert_eq!(host.store.disk_usage().unwrap(), 0);
+    let images = [host.publish(&large("1")), host.publish(&large("2"))];
+    for image in &images {
+        drop(host.stage(image).unwrap());
+    }
+    let files = |number: usize| {
+        [
+            host.path(&images[number]),
+            facts_of(&host.path(&images[number])),
+        ]
+    };
+    let taken: u64 = files(0)
+        .iter()
+        .chain(&files(1))
+        .map(|file| blocks(file))
+        .sum();
+    assert!(taken >= images[0].length + images[1].length);
+    assert_eq!(host.store.disk_usage().unwrap(), taken);
+    // It is no image any more, and its file is still there.
+    let facts = blocks(&facts_of(&host.path(&images[0])));
+    std::fs::remove_file(facts_of(&host.path(&images[0]))).unwrap();
+    assert_eq!(host.store.disk_usage().unwrap(), taken - facts);
+}
+
+fn facts_of(image: &Path) -> PathBuf {
+    image.with_file_name("facts.json")
+}
+
+fn blocks(file: &Path) -> u64 {
+    file.metadata().unwrap().blocks() * 512
 }
 
 #[test]

@@ -149,6 +149,11 @@ impl Dir {
     /// # Errors
     /// When it can not be opened, or is no regular file (a symbolic link is none).
     pub fn open_file(&self, name: &str) -> Result<Option<File>> {
+        Ok(self.open_measured(name)?.map(|(file, _)| file))
+    }
+
+    /// A regular file with its length.
+    fn open_measured(&self, name: &str) -> Result<Option<(File, u64)>> {
         let path = self.path_of(name)?;
         // NONBLOCK: a FIFO in its place must not hang the opener.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -164,7 +169,7 @@ impl Dir {
             source,
         })?;
         if metadata.is_file() {
-            Ok(Some(file))
+            Ok(Some((file, metadata.len())))
         } else {
             Err(Error::NotAFile(path))
         }
@@ -175,7 +180,7 @@ impl Dir {
     /// # Errors
     /// When it can not be read, is longer, or is no regular file.
     pub fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-        let Some(file) = self.open_file(name)? else {
+        let Some((file, length)) = self.open_measured(name)? else {
             return Ok(None);
         };
         let path = self.path_of(name)?;
@@ -184,8 +189,9 @@ impl Dir {
             path: path.clone(),
             source,
         };
-        let mut bytes = Vec::new();
-        let length = file.metadata().map_err(failed)?.len();
+        // One more than there should be, so that the end is seen without growing. A file that grows meanwhile is read on.
+        let expected = length.min(limit).saturating_add(1);
+        let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
         file.take(limit.saturating_add(1))
             .read_to_end(&mut bytes)
             .map_err(failed)?;
