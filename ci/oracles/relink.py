@@ -168,7 +168,7 @@ class Patch:
         self.tree = Tree.read(plan)
         if self.tree:
             length = self.tree.length()
-            if not 0 < length <= 32 << 20 or self.tree.at + length > new_length:
+            if not 0 < length <= 18 << 20 or self.tree.at + length > new_length:
                 raise BadPatchError("the hash tree")
             new_length -= length
         self.data, self.new_length = old, new_length

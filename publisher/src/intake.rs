@@ -210,6 +210,7 @@ impl<'a> Intake<'a> {
             self.known
                 .insert(&identity, arrival.sha256, self.context.now());
             self.patch((path, identity), candidate, &version, &mut arrival, attempt)?;
+            self.set_urls(&mut arrival)?;
             let said = (arrival.sha256, arrival.transports.clone());
             attempt.arrivals.insert(file.clone(), arrival);
             said

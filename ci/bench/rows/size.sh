@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# How large the program is as it is shipped, and how long it takes to begin.
+# How large the program is as it is shipped.
 
 row_size() {
     [[ $1 == 1 ]] || return 0

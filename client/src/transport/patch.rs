@@ -96,8 +96,8 @@ pub(super) fn fetch(
     })
 }
 
-/// How long applying may take: the time for the first byte, and for each second so many bytes of the image. Slow hosts give
-/// ten times as many.
+/// How long applying may take, without the writing: half a minute, and a second for each MiB of the image. A slow host needs a
+/// tenth of that.
 const START: Duration = Duration::from_secs(30);
 const SLOWEST: u64 = 1 << 20;
 
@@ -115,11 +115,16 @@ struct Output<W> {
 
 impl<W: Write> Write for Output<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.until.is_some_and(|until| Instant::now() > until) {
+        let now = Instant::now();
+        if self.until.is_some_and(|until| now > until) {
             self.is_late = true;
             return Err(io::ErrorKind::TimedOut.into());
         }
         let count = self.inner.write(bytes)?;
+        // A slow disk is not the patch's fault.
+        self.until = self
+            .until
+            .and_then(|until| until.checked_add(now.elapsed()));
         self.hasher.update(bytes.get(..count).unwrap_or_default());
         Ok(count)
     }

@@ -35,8 +35,9 @@ pub const MAX_LENGTH: u64 = (1 << 31) - 1;
 pub const MAX_MOVES: usize = 1 << 19;
 /// Pieces of programs that are described, in each image.
 pub const MAX_PIECES: usize = 1 << 12;
-/// Bytes of a hash tree that is made of its data: 32 MiB, which is for more data than an image has with blocks of 4 KiB.
-pub const MAX_TREE: u64 = 32 << 20;
+/// Bytes of a hash tree that is made of its data: 18 MiB, which is for more data than an image has with blocks of 4 KiB. It is in
+/// memory while a patch is applied.
+pub const MAX_TREE: u64 = 18 << 20;
 /// Bytes of the dictionary of each stream: 8 MiB.
 pub const DICTIONARY: u32 = 8 << 20;
 /// Moves of fewer bytes say nothing about where their neighbourhood went.

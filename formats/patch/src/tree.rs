@@ -5,7 +5,7 @@
 
 use std::io::{self, Read, Seek, Write};
 
-use sysext_verity::{Layout, Parameters, TreeHasher};
+use sysext_verity::{Layout, MAX_SALT, Parameters, TreeHasher};
 
 use crate::stream::Stream;
 use crate::{MAX_TREE, PatchError};
@@ -26,7 +26,7 @@ pub(crate) fn read<P: Read + Seek>(
     let data_block = size(stream.number()?).ok_or(WRONG)?;
     let hash_block = size(stream.number()?).ok_or(WRONG)?;
     let data_blocks = stream.number()?;
-    let mut salt = [0; 256];
+    let mut salt = [0; MAX_SALT];
     let length = usize::try_from(stream.number()?).map_err(|_| WRONG)?;
     let salt = salt.get_mut(..length).ok_or(WRONG)?;
     stream.read(salt)?;
@@ -78,10 +78,11 @@ impl<W: Write> TreeWriter<W> {
 
     /// Writes the tree, where it is time.
     pub(crate) fn put(&mut self) -> io::Result<()> {
-        match self.tree.take_if(|(layout, _)| self.place == layout.tree) {
-            Some((_, hasher)) => self.out.write_all(&hasher.finish().bytes),
-            None => Ok(()),
-        }
+        let Some((_, hasher)) = self.tree.take_if(|(layout, _)| self.place == layout.tree) else {
+            return Ok(());
+        };
+        let mut levels = hasher.finish().levels.into_iter();
+        levels.try_for_each(|level| self.out.write_all(&level))
     }
 }
 
@@ -136,10 +137,9 @@ mod tests {
     fn the_tree_is_put_between_however_the_rest_comes() {
         let layout = layout(4, 10, 20_000);
         let image: Vec<u8> = (0..30_000_u32).map(|at| (at * at % 251) as u8).collect();
-        let mut hasher = TreeHasher::keeping(layout.parameters.clone());
-        hasher.update(&image[10..10 + 4 * 4096]);
+        let tree = layout.tree_of(&image).unwrap();
         let (before, behind) = image.split_at(20_000);
-        let whole = [before, hasher.finish().bytes.as_slice(), behind].concat();
+        let whole = [before, &tree, behind].concat();
         for step in [1, 11, 4096, 20_000, 30_000] {
             let mut out = Vec::new();
             let mut writer = TreeWriter::new(&mut out, Some(&layout));

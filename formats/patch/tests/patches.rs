@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use sha2::Digest as _;
 use sysext_patch::make::{MakeError, make};
 use sysext_patch::{PatchError, apply};
-use sysext_verity::{Layout, Parameters, TreeHasher};
+use sysext_verity::{Layout, Parameters};
 
 fn applied(old: &[u8], patch: &[u8], length: usize) -> Result<Vec<u8>, PatchError> {
     let mut out = Vec::new();
@@ -231,10 +231,9 @@ fn protected(seed: u32, blocks: u64) -> (Vec<u8>, Layout) {
         data: 3_000,
         parameters,
     };
-    let mut hasher = TreeHasher::keeping(layout.parameters.clone());
-    hasher.update(&image[3_000..]);
+    let tree = layout.tree_of(&image).unwrap();
     image.extend(noise(2, 700));
-    image.extend(hasher.finish().bytes);
+    image.extend(tree);
     image.extend(noise(3, 500));
     (image, layout)
 }
@@ -248,11 +247,7 @@ fn a_hash_tree_is_made_of_its_data() {
     let whole = make(&old, &new, Some(&layout)).unwrap();
     // The tree is not that of the data any more.
     assert!(applied(&old, &whole, new.len()).unwrap() == new);
-    let tree = {
-        let mut hasher = TreeHasher::keeping(layout.parameters.clone());
-        hasher.update(&new[layout.data as usize..layout.data_end() as usize]);
-        hasher.finish().bytes
-    };
+    let tree = layout.tree_of(&new).unwrap();
     new[layout.tree as usize..layout.tree_end() as usize].copy_from_slice(&tree);
     let patch = make(&old, &new, Some(&layout)).unwrap();
     assert!(applied(&old, &patch, new.len()).unwrap() == new);
@@ -319,9 +314,8 @@ fn the_patch_of_the_format_gives_what_it_says() {
         data: 5,
         tree: 1100,
     };
-    let mut hasher = TreeHasher::keeping(layout.parameters.clone());
-    hasher.update(&new[5..1029]);
-    new.splice(1100..1100, hasher.finish().bytes);
+    let tree = layout.tree_of(&new).unwrap();
+    new.splice(1100..1100, tree);
     assert_eq!(new.len(), 1717);
     let made = make(&old, &new, Some(&layout)).unwrap();
     let says = data_encoding::BASE64.encode(&made);

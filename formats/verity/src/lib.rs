@@ -17,5 +17,5 @@ mod parameters;
 mod tree;
 
 pub use self::layout::Layout;
-pub use self::parameters::{ParameterError, Parameters, SUPERBLOCK};
+pub use self::parameters::{MAX_SALT, ParameterError, Parameters, SUPERBLOCK};
 pub use self::tree::{DIGEST, Tree, TreeHasher};

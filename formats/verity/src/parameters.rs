@@ -6,7 +6,8 @@ use crate::DIGEST;
 
 /// Bytes of a superblock.
 pub const SUPERBLOCK: usize = 512;
-const MAX_SALT: usize = 256;
+/// Bytes of a salt, at most.
+pub const MAX_SALT: usize = 256;
 const BLOCK_SIZES: RangeInclusive<u32> = 512..=65_536;
 
 /// What a tree is made with.
@@ -135,13 +136,23 @@ impl Parameters {
     /// Bytes of the tree, without a superblock: nothing for one block of data, whose digest is the root hash.
     #[must_use]
     pub fn tree_length(&self) -> u64 {
+        let levels = (0..).map(|index| self.level_length(index));
+        levels
+            .take_while(|length| *length > 0)
+            .fold(0, u64::saturating_add)
+    }
+
+    /// Bytes of one level, counted from the data: 0 for one that there is not.
+    pub(crate) fn level_length(&self, index: usize) -> u64 {
         let digests = u64::from(self.hash_block) / DIGEST as u64;
-        let (mut blocks, mut total) = (self.data_blocks, 0_u64);
-        while blocks > 1 {
+        let mut blocks = self.data_blocks;
+        for _ in 0..=index {
+            if blocks <= 1 {
+                return 0;
+            }
             blocks = blocks.div_ceil(digests);
-            total = total.saturating_add(blocks);
         }
-        total.saturating_mul(self.hash_block.into())
+        blocks.saturating_mul(self.hash_block.into())
     }
 }
 

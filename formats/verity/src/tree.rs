@@ -12,8 +12,16 @@ pub const DIGEST: usize = 32;
 pub struct Tree {
     /// The root hash.
     pub root: [u8; DIGEST],
-    /// Its levels, the top one first; empty where they were not kept.
-    pub bytes: Vec<u8>,
+    /// Its levels as they are stored, the top one first; empty where they were not kept.
+    pub levels: Vec<Vec<u8>>,
+}
+
+impl Tree {
+    /// Its levels in a row.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        self.levels.concat()
+    }
 }
 
 /// Computes a tree from its data, which come in order.
@@ -98,10 +106,10 @@ impl TreeHasher {
             index += 1;
             self.push_at(index, digest);
         };
-        let kept = self.levels.into_iter().rev();
+        let kept = self.levels.into_iter().rev().map(|level| level.before);
         Tree {
             root,
-            bytes: kept.flat_map(|level| level.before).collect(),
+            levels: kept.filter(|level| !level.is_empty()).collect(),
         }
     }
 
@@ -113,7 +121,15 @@ impl TreeHasher {
     fn push_at(&mut self, mut index: usize, mut digest: [u8; DIGEST]) {
         loop {
             if self.levels.len() <= index {
-                self.levels.push(Level::default());
+                let mut level = Level::default();
+                if self.keeps {
+                    // Once, so that it is never copied to a larger place.
+                    let length = self.parameters.level_length(index);
+                    level
+                        .before
+                        .reserve_exact(usize::try_from(length).unwrap_or(0));
+                }
+                self.levels.push(level);
             }
             let size = self.parameters.hash_block() as usize;
             let Some(level) = self.levels.get_mut(index) else {
@@ -159,7 +175,7 @@ mod tests {
         };
         let blocks = data.chunks_exact(parameters.data_block() as usize);
         let mut layer: Vec<_> = blocks.map(digest).collect();
-        let mut bytes = Vec::new();
+        let mut levels = Vec::new();
         while layer.len() > 1 {
             let digests = parameters.hash_block() as usize / DIGEST;
             let blocks: Vec<Vec<u8>> = layer
@@ -171,11 +187,11 @@ mod tests {
                 })
                 .collect();
             layer = blocks.iter().map(|block| digest(block)).collect();
-            bytes.splice(0..0, blocks.concat());
+            levels.insert(0, blocks.concat());
         }
         Tree {
             root: layer[0],
-            bytes,
+            levels,
         }
     }
 
@@ -186,7 +202,7 @@ mod tests {
             let parameters = Parameters::new(512, 512, count, &[7; 3]).unwrap();
             let data: Vec<u8> = (0..count * 512).map(|at| (at * at % 251) as u8).collect();
             let defined = plainly(&parameters, &data);
-            assert_eq!(defined.bytes.len() as u64, parameters.tree_length());
+            assert_eq!(defined.bytes().len() as u64, parameters.tree_length());
             let steps: &[usize] = if count < 300 {
                 &[1, 511, 512, 5000]
             } else {
@@ -202,7 +218,7 @@ mod tests {
                 assert_eq!(hasher.finish(), defined, "{count} blocks by {step}");
                 let root = rootly.finish();
                 assert_eq!(root.root, defined.root, "{count} blocks by {step}");
-                assert_eq!(root.bytes, []);
+                assert_eq!(root.levels, [[0; 0]; 0]);
             }
         }
     }

@@ -17,8 +17,7 @@ use crate::patch;
 use crate::reconcile::Attempt;
 
 impl Intake<'_> {
-    /// Makes patches to an image that arrived. What is proposed is uploaded together; otherwise nobody has put patches beside
-    /// an image that is elsewhere, and they lie with the catalog.
+    /// Makes patches to an image that arrived.
     pub(super) fn patch(
         &self,
         (path, identity): (&Path, Identity),
@@ -44,11 +43,16 @@ impl Intake<'_> {
             identity,
             local: &local,
         };
-        patch::add(&task, arrival)?;
-        if let (Some(place), Some(_)) = (&self.place, &self.context.outbox) {
-            name(place, &mut arrival.transports)?;
+        Ok(patch::add(&task, arrival)?)
+    }
+
+    /// Says of all transports of an image that is proposed that they are elsewhere with it: they are uploaded together. Patches
+    /// to an image that was there before have no URL, since nobody has put them beside it: they lie with the catalog.
+    pub(super) fn set_urls(&self, arrival: &mut Arrival) -> Result<(), ElsewhereError> {
+        match (&self.place, &self.context.outbox) {
+            (Some(place), Some(_)) => set_urls(place, &mut arrival.transports),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Brings an image to the store, or finds it at its place. What is proposed comes along, to be put there.
@@ -61,18 +65,14 @@ impl Intake<'_> {
     ) -> Result<Arrival, Failure> {
         let transports = Transports::of(config, self.request.zstd_level);
         let ui = &self.context.ui;
-        let Some(place) = &self.place else {
+        let elsewhere = self.place.as_ref();
+        let Some(place) = elsewhere.filter(|_| self.context.outbox.is_none()) else {
             return Ok(arrival::bring(
                 self.store, path, identity, file, transports, ui,
             )?);
         };
-        if self.context.outbox.is_some() {
-            return Ok(arrival::bring(
-                self.store, path, identity, file, transports, ui,
-            )?);
-        }
         let (sha256, mut transports) = arrival::measure(path, identity, file, transports, ui)?;
-        name(place, &mut transports)?;
+        set_urls(place, &mut transports)?;
         let image = Promised {
             file,
             length: identity.length,
@@ -87,7 +87,7 @@ impl Intake<'_> {
 }
 
 /// Says of transports that they are in a folder elsewhere.
-fn name(place: &Folder, transports: &mut [Transport]) -> Result<(), ElsewhereError> {
+fn set_urls(place: &Folder, transports: &mut [Transport]) -> Result<(), ElsewhereError> {
     for transport in transports {
         transport.urls = vec![place.url_of(&transport.file)?];
     }

@@ -1,7 +1,7 @@
 //! What can be done for many images at once, before they are taken one by one: reading, linting, hashing, bringing.
 //!
-//! - It decides nothing: what it leaves undone, because it failed or because the name is not clear yet, is done when the
-//!   image is taken, and fails there, in the order of the images.
+//! - It decides nothing but the order in which they are taken: what it leaves undone, because it failed or because the name
+//!   is not clear yet, is done when the image is taken, and fails there.
 //! - Bytes are read by as many threads as there are cores; a frame is compressed by what of them is left for each.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,8 +24,8 @@ struct Job {
 }
 
 impl Intake<'_> {
-    /// Does ahead what can be done for these images at once. They come back in the order in which they are taken: the oldest
-    /// versions first, so that patches start from them.
+    /// Does ahead what can be done for these images at once, and answers in which order they are to be taken: the oldest versions
+    /// first, so that patches start from them.
     pub fn ahead(&mut self, paths: &[PathBuf], attempt: &mut Attempt<'_, '_>) -> Vec<PathBuf> {
         let mut ordered = paths.to_vec();
         if paths.len() < 2 {

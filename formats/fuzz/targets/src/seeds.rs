@@ -9,7 +9,7 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::Value;
 use sysext_formats::sign::SecretKey;
-use sysext_verity::{Layout, Parameters, TreeHasher};
+use sysext_verity::{Layout, Parameters};
 use test_repos::image::ImageSpec;
 use test_repos::scenario;
 
@@ -279,10 +279,8 @@ fn patches() -> Vec<Vec<u8>> {
         data: 100,
         tree: 3_000,
     };
-    let mut tree = TreeHasher::keeping(layout.parameters.clone());
-    tree.update(&moved[100..1_124]);
     let mut disk = moved.clone();
-    disk.splice(3_000..3_000, tree.finish().bytes);
+    disk.splice(3_000..3_000, layout.tree_of(&moved).unwrap());
     patches.push(sysext_patch::make::make(&old, &disk, Some(&layout)).unwrap());
     patches.extend(streams());
     let mut bomb = patches[1].clone();

@@ -22,7 +22,7 @@ pub use self::write::pack;
 use std::borrow::Cow;
 use std::io::Cursor;
 
-use sysext_verity::{Layout, TreeHasher};
+use sysext_verity::Layout;
 
 use crate::plan::Plan;
 use crate::shifts::Shifts;
@@ -116,9 +116,8 @@ fn is_of_its_data(layout: &Layout, image: &[u8]) -> bool {
     if !is_usable(layout, image.len() as u64) {
         return false;
     }
-    let mut hasher = TreeHasher::keeping(layout.parameters.clone());
-    hasher.update(&image[layout.data as usize..layout.data_end() as usize]);
-    hasher.finish().bytes == image[layout.tree as usize..layout.tree_end() as usize]
+    let stored = &image[layout.tree as usize..layout.tree_end() as usize];
+    layout.tree_of(image).is_some_and(|tree| tree == stored)
 }
 
 /// Takes exactly these bytes.
