@@ -369,3 +369,56 @@ fn wrong_bytes(what: &str, expected: &Sha256Digest, found: &Sha256Digest) -> Att
         fault: Fault::Bytes,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+    use crate::fetch::Network;
+    use crate::root::Root;
+    use std::io::ErrorKind;
+
+    /// What is said where the directory of an image can not be made.
+    fn copied_where(kind: ErrorKind) -> (Result<bool, StoreError>, Vec<Attempt>) {
+        let scratch = tempfile::tempdir().unwrap();
+        let store = Store::create(&Root::new(scratch.path().to_owned(), None)).unwrap();
+        let fetcher = Fetcher::new(&Settings::default(), Network::Offline).unwrap();
+        let target = serde_json::json!({
+            "length": 0, "hashes": {"sha256": Sha256Digest::of(b"")},
+            "custom": {"sysext": {
+                "schema": 1, "class": "sysext", "version": "1", "architecture": "_any",
+                "extension_release": {"ID": "_any"}, "channels": ["stable"], "released": "2026-01-01T00:00:00Z",
+                "image": {
+                    "container": "none", "filesystem": "squashfs", "compressed": false, "units": [], "setuid": [],
+                },
+            }},
+        });
+        let target = serde_json::from_value(target).unwrap();
+        let image = Image::read("k3s_1_noarch.raw".parse().unwrap(), &target).unwrap();
+        let job = Job {
+            store: &store,
+            fetcher: &fetcher,
+            image: &image,
+            bases: &[],
+            local: &[tempfile::tempfile().unwrap()],
+            progress: &Silent,
+            pace: fetcher.begin(),
+        };
+        let fails = || {
+            let path = scratch.path().to_owned();
+            Err(crate::store::io_error("creating", path, kind.into()))
+        };
+        let mut attempts = Vec::new();
+        (copied(&job, fails, &mut attempts), attempts)
+    }
+
+    #[test]
+    fn a_full_disk_passes_a_local_file_by_and_a_broken_one_does_not() {
+        for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+            let (copied, attempts) = copied_where(kind);
+            assert!(!copied.unwrap());
+            assert_eq!(attempts.len(), 1);
+        }
+        assert!(copied_where(ErrorKind::ReadOnlyFilesystem).0.is_err());
+    }
+}

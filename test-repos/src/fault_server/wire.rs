@@ -117,7 +117,8 @@ impl Wire<'_> {
             Tail::Silence => {
                 // Until the client goes or the server ends.
                 self.stream.set_read_timeout(None)?;
-                io::copy(&mut (&*self.stream).take(u64::MAX), &mut io::sink())?;
+                let mut rest = self.stream;
+                io::copy(&mut rest, &mut io::sink())?;
                 0
             }
         };
