@@ -7,7 +7,7 @@
 //!   roots/N.root.json                                       every root that was verified, from the first one on
 //!   state.toml                                              when it was last refreshed, and what went wrong since
 //!   seen.toml                                               since when each image of the extensions in use is known
-//!   validators.toml                                         what each mirror calls the timestamp, for HTTP
+//!   timestamps.toml                                         what each mirror calls the timestamp, for HTTP
 //! ```
 //!
 //! - `ROOT16` is the start of the digest of the root that this trust began with, so another root is another trust. A
@@ -39,6 +39,7 @@ use sysext_formats::workflow::{Cache, CachedFile};
 
 pub use self::published::{Published, PublishedError};
 pub use self::seen::Seen;
+pub use self::timestamps::{CameWhole, WHOLE_EACH};
 pub use self::trust_store::{Known, TrustStore};
 use crate::root::DIRECTORY_MODE;
 

@@ -143,6 +143,20 @@ pub fn publish(
     Ok(changed)
 }
 
+/// Removes what a killed run left half written, where everybody may fetch it. The caller holds the lock of the copy.
+///
+/// # Errors
+/// When something can not be removed.
+pub fn sweep(directory: &Dir) -> Result<(), Error> {
+    directory.sweep()?;
+    for name in ["images", "metadata"] {
+        if let Some(folder) = directory.existing_subdir(name)? {
+            folder.sweep()?;
+        }
+    }
+    Ok(())
+}
+
 /// What lies in the copy and belongs to it no more: the folder, and names in it.
 ///
 /// # Errors

@@ -148,6 +148,23 @@ fn a_page_without_an_end_is_left() {
     );
 }
 
+/// Were it waited for, that would take the time of the request.
+#[test]
+fn a_page_that_never_comes_is_left() {
+    let server = server();
+    server.behave("404", Times::Always, Behaviour::SilentPage { code: 404 });
+    let fetcher = fetcher();
+    let begun = std::time::Instant::now();
+    assert_eq!(fetcher.metadata(&url(&server, "404"), LIMIT).unwrap(), None);
+    let spent = begun.elapsed();
+    assert!(spent < Duration::from_secs(8), "{spent:?}");
+    // What hangs there is in nobody's way.
+    assert_eq!(
+        fetcher.metadata(&url(&server, "doc"), LIMIT).unwrap(),
+        Some(b"document".to_vec())
+    );
+}
+
 #[test]
 fn a_304_that_nobody_asked_for_is_an_error() {
     let server = server();

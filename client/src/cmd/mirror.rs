@@ -15,7 +15,7 @@ use url::Url;
 use crate::cli::Global;
 use crate::failure::{Failure, Kind};
 use crate::metadata_store::{Known, Published, TrustStore};
-use crate::mirror::{Wanted, files, publish, surplus};
+use crate::mirror::{Wanted, files, publish, surplus, sweep};
 use crate::refresh::{self, FreshCatalog, Mode, Summaries};
 use crate::root::{DIRECTORY_MODE, Root};
 use crate::session::Session;
@@ -86,6 +86,7 @@ impl Mirror {
         let partial = Root::new(PathBuf::from("/"), Some(directory.path_of(PARTIAL)?));
         let partial = Store::create(&partial)?;
         let lock = partial.lock(LOCK_WAIT)?;
+        sweep(&directory)?;
         let mut mirrored = Mirrored {
             directory: directory.path().to_owned(),
             extensions: indexes.len(),

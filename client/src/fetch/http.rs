@@ -1,12 +1,13 @@
 //! Requests over HTTP.
 
 use std::io::Read as _;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, DATE, ETAG, HeaderName, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, DATE, ETAG, HeaderName, IF_NONE_MATCH,
+    IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER,
 };
 use reqwest::redirect::Policy;
 use reqwest::{Proxy, StatusCode, Version};
@@ -96,15 +97,13 @@ pub(super) fn send(
     client: &Client,
     url: &Url,
     ask: Ask<'_>,
-    pace: &Pace,
 ) -> Result<Option<Response>, FetchError> {
     let request = client.get(url.clone());
     let request = match ask {
         Ask::Document(left, known) => {
             let request = request.header(ACCEPT_ENCODING, "gzip").timeout(left);
             match known {
-                Some(Validator::Tag(tag)) => request.header(IF_NONE_MATCH, tag.as_str()),
-                Some(Validator::Date(date)) => request.header(IF_MODIFIED_SINCE, date.as_str()),
+                Some(tag) => request.header(IF_NONE_MATCH, tag.as_str()),
                 None => request,
             }
         }
@@ -130,7 +129,7 @@ pub(super) fn send(
         StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if ranged => {
             return Ok(Some(response));
         }
-        _ => read_page(response, url, pace),
+        _ => read_page(response),
     }
     let shown = || shown(url);
     match status {
@@ -150,17 +149,26 @@ pub(super) fn send(
 }
 
 /// Reads what a server says instead of a file, so that the connection can be used again: one whose answer was not read is
-/// closed. HTTP/2 needs no such thing. A server that stalls here is waited for as one that stalls anywhere.
-fn read_page(response: Response, url: &Url, pace: &Pace) {
+/// closed. HTTP/2 needs no such thing. A thread reads it, since no read of this client ends sooner than its request: one
+/// that stalls is left behind, and ends with the time of the request, or with the process.
+fn read_page(response: Response) {
     let is_long = |length| length > MAX_PAGE;
     if response.version() == Version::HTTP_2 || response.content_length().is_some_and(is_long) {
         return;
     }
     let end = Instant::now() + PAGE_TIME;
-    let mut page = document(response, url, pace).take(MAX_PAGE);
-    let mut buffer = [0; 8 << 10];
-    // Whatever goes wrong with it, the answer is known.
-    while Instant::now() < end && matches!(page.read(&mut buffer), Ok(count) if count > 0) {}
+    let (read, is_read) = mpsc::channel();
+    let reader = std::thread::Builder::new().spawn(move || {
+        let mut page = response.take(MAX_PAGE);
+        let mut buffer = [0; 8 << 10];
+        // Whatever goes wrong with it, the answer is known.
+        while Instant::now() < end && matches!(page.read(&mut buffer), Ok(count) if count > 0) {}
+        drop(page);
+        let _ = read.send(());
+    });
+    if reader.is_ok() {
+        let _ = is_read.recv_timeout(PAGE_TIME);
+    }
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {

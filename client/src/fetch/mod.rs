@@ -2,16 +2,16 @@
 //!
 //! - [`Fetcher::metadata`] reads a whole small document: at most `limit` bytes, with a few retries where the network
 //!   rather than the document is at fault.
+//! - [`Fetcher::document`] does so on a condition: nothing comes where the server still has what a [`Validator`] names.
 //! - [`Fetcher::open`] begins a long body that the caller reads as it comes, from the start or from a
 //!   [`ResumePoint`].
-//! - [`Fetcher::document`] does so on a condition: nothing comes where the server still has what a [`Validator`] names.
 //! - Either has a [slowest rate and a deadline](Pace). A server that asks to come back later is asked again when it
 //!   says, up to [`Patience::longest_pause`].
 //! - At most [`MAX_REDIRECTS`] redirects, and never from https to http. Encodings that were not asked for are refused,
 //!   so a body has the length that was announced.
 //! - TLS is rustls with ring and the host's own certificates; they are loaded when the first request needs them.
-//! - Connections are used again, also after answers that are no file: the short text that comes with these is read. Where
-//!   a server at https:// has HTTP/2, all requests share one connection.
+//! - Connections are used again, also after answers that are no file: the short text that comes with these is read,
+//!   for a second at most. Where a server at https:// has HTTP/2, all requests share one connection.
 //!
 //! What it does not do: believe anything. Digests and signatures are the caller's business.
 
@@ -184,7 +184,7 @@ impl Fetcher {
             });
         }
         self.patiently(url, &pace, |left| {
-            let Some(response) = self.request(url, http::Ask::Document(left, known), &pace)? else {
+            let Some(response) = self.request(url, http::Ask::Document(left, known))? else {
                 return Ok(Answer::Missing);
             };
             if http::is_unchanged(&response) {
@@ -218,12 +218,12 @@ impl Fetcher {
             return file::open(url, resume, pace)?.ok_or_else(missing);
         }
         self.patiently(url, pace, |_| {
-            let response = self.request(url, http::Ask::Body(resume), pace)?;
+            let response = self.request(url, http::Ask::Body(resume))?;
             let response = match (response, resume) {
                 // Nothing is left from there on, or the server can not: from the start, then.
                 (Some(response), Some(_)) if http::is_not_satisfiable(&response) => {
                     drop(response);
-                    self.request(url, http::Ask::Body(None), pace)?
+                    self.request(url, http::Ask::Body(None))?
                 }
                 (response, _) => response,
             };
@@ -235,7 +235,6 @@ impl Fetcher {
         &self,
         url: &Url,
         ask: http::Ask<'_>,
-        pace: &Pace,
     ) -> Result<Option<reqwest::blocking::Response>, FetchError> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(FetchError::scheme(url));
@@ -243,7 +242,7 @@ impl Fetcher {
         if self.0.network == Network::Offline {
             return Err(FetchError::offline(url));
         }
-        http::send(self.client()?, url, ask, pace)
+        http::send(self.client()?, url, ask)
     }
 
     fn client(&self) -> Result<&reqwest::blocking::Client, FetchError> {

@@ -99,18 +99,12 @@ pub fn stage_all(session: &Session, planned: Planned) -> Result<Staged, Failure>
         .iter()
         .filter_map(|step| Some((step, wanted(step, &catalogs, &local)?)));
     // What is the same is fetched by one of them: the others find it in the store then.
-    let mut by_content: Vec<Vec<(&Step, Wanted<'_>)>> = Vec::new();
-    for job in jobs {
-        let sha256 = job.1.image.sha256;
-        let is_it = |same: &&mut Vec<(&Step, Wanted<'_>)>| {
-            same.iter().any(|(_, other)| other.image.sha256 == sha256)
-        };
-        match by_content.iter_mut().find(is_it) {
-            Some(same) => same.push(job),
-            None => by_content.push(vec![job]),
-        }
+    let mut by_content: BTreeMap<_, Vec<(&Step, Wanted<'_>)>> = BTreeMap::new();
+    for (step, wanted) in jobs {
+        let same = by_content.entry(wanted.image.sha256).or_default();
+        same.push((step, wanted));
     }
-    let jobs = by_content;
+    let jobs: Vec<_> = by_content.into_values().collect();
     // What only takes links away needs no network, however broken its configuration is.
     let fetcher = if jobs.is_empty() {
         None

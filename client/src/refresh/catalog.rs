@@ -119,9 +119,21 @@ impl Job<'_> {
             expiry: self.expiry,
         };
         let limits = Limits::default();
-        known::ask(&stored.metadata, notes.mirrors, remote)?;
-        let refreshed = refresh(Some(remote.clone()), &mut stored.metadata, clock, limits);
-        let refreshed = refreshed.map_err(RefreshProblem::from);
+        known::ask(&stored.metadata, notes.mirrors, remote, self.now)?;
+        let first = refresh(Some(remote.clone()), &mut stored.metadata, clock, limits);
+        let refreshed = match first {
+            Ok(catalog) => Ok(catalog),
+            Err(error) => {
+                let problem = RefreshProblem::from(error);
+                if known::ask_again(&stored.metadata, notes.mirrors, remote, &problem) {
+                    let limits = Limits::default();
+                    refresh(Some(remote.clone()), &mut stored.metadata, clock, limits)
+                        .map_err(RefreshProblem::from)
+                } else {
+                    Err(problem)
+                }
+            }
+        };
         let mut catalog = match refreshed {
             Err(problem) if !stored.is_pinned && problem.kind() > ProblemKind::Host => {
                 return Err(self.other_root(pin));
@@ -129,10 +141,10 @@ impl Job<'_> {
             result => result?,
         };
         // Accepted, and from this mirror.
-        let timestamp = known::Accepted::of(remote);
+        let timestamp = known::Accepted::of(remote, catalog.stage().timestamp().expires);
         let mut fresh = self.read(&mut catalog, Some(remote), &urls(&state.urls), notes)?;
         drop(catalog);
-        timestamp.remember(&stored.metadata, notes.mirrors);
+        timestamp.remember(&stored.metadata, notes.mirrors, self.now);
         if !stored.is_pinned {
             let reached = stored.metadata.has_root(pin);
             if !reached.map_err(RefreshProblem::Store)? {

@@ -13,7 +13,7 @@ use sysext_formats::name::{ExtensionName, RoleName, TargetPath};
 use sysext_formats::role::DelegatedRole;
 
 use super::RefreshProblem;
-use super::index::{AT_A_TIME, Catalog};
+use super::index::{BATCH, Catalog};
 use super::remote::CatalogRemote;
 
 /// Groups that are read: a publisher makes one for some hundred extensions.
@@ -39,22 +39,26 @@ pub(super) fn read(catalog: &mut Catalog<'_>, remote: Option<&CatalogRemote>) ->
     let mut read = Read::default();
     let mut problem = None;
     let mut left_out = groups.len().saturating_sub(MAX_GROUPS);
-    for (number, group) in groups.iter().take(MAX_GROUPS).enumerate() {
-        if fetched() > MAX_FETCHED {
-            left_out += 1;
-            continue;
-        }
-        if let Some(remote) = remote.filter(|_| number.is_multiple_of(AT_A_TIME)) {
-            let next = groups.iter().skip(number).take(AT_A_TIME);
-            let needed = next.filter_map(|group| catalog.needed_role(&group.name));
+    let within = groups.get(..MAX_GROUPS).unwrap_or(&groups);
+    for batch in within.chunks(BATCH) {
+        if let Some(remote) = remote.filter(|_| fetched() <= MAX_FETCHED) {
+            let needed = batch
+                .iter()
+                .filter_map(|group| catalog.needed_role(&group.name));
             remote.forget_ahead();
             remote.fetch_ahead(&needed.collect::<Vec<_>>());
         }
-        match read_one(catalog, group) {
-            Ok(extensions) => read.extensions.extend(extensions),
-            Err(error) => {
-                read.unread += 1;
-                problem.get_or_insert(error);
+        for group in batch {
+            if fetched() > MAX_FETCHED {
+                left_out += 1;
+                continue;
+            }
+            match read_one(catalog, group) {
+                Ok(extensions) => read.extensions.extend(extensions),
+                Err(error) => {
+                    read.unread += 1;
+                    problem.get_or_insert(error);
+                }
             }
         }
     }

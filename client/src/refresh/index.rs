@@ -19,8 +19,9 @@ use super::remote::CatalogRemote;
 use super::{Notes, RefreshProblem};
 use crate::metadata_store::MetadataStore;
 
-/// Extensions whose documents are fetched at once.
-pub(super) const AT_A_TIME: usize = 32;
+/// Extensions whose documents are fetched ahead before the first of them is verified: so many lie in memory. How many
+/// requests there are at once is for [`CatalogRemote::fetch_ahead`].
+pub(super) const BATCH: usize = 32;
 /// An extension is in the table of contents, or in a group there.
 const LEVELS: usize = 2;
 
@@ -44,7 +45,7 @@ pub(super) fn read_all(
 ) -> Read {
     let mut read = Read::default();
     let wanted: Vec<_> = wanted.iter().collect();
-    for batch in wanted.chunks(AT_A_TIME) {
+    for batch in wanted.chunks(BATCH) {
         if let Some(remote) = remote {
             let names = batch.iter().filter(|name| descriptor.may_provide(name));
             fetch_ahead(catalog, remote, &names.copied().collect::<Vec<_>>());

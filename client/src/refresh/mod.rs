@@ -2,7 +2,7 @@
 //!
 //! - Per catalog: the next root, `timestamp.json`, and only when that changed the snapshot, `targets.json` and the
 //!   indexes of the extensions that are asked for, several at once. Nothing new costs two requests, whatever the number of
-//!   extensions, and no document comes.
+//!   extensions; within half a day no document comes then, from a server that knows conditions.
 //! - One catalog's failure never touches another; one extension's index never another's.
 //! - Mirrors are tried in order. One that serves older or broken bytes is a note against that mirror, and the next one is
 //!   asked; when none is left, the worst of their problems is the catalog's.

@@ -29,6 +29,7 @@ pub struct CatalogRemote {
     ahead: Rc<RefCell<Ahead>>,
     condition: Rc<RefCell<Option<Known>>>,
     received: Rc<RefCell<Option<Received>>>,
+    unchanged: Rc<Cell<bool>>,
 }
 
 /// A stored timestamp, and what the mirror in use calls it.
@@ -71,6 +72,7 @@ impl CatalogRemote {
             ahead: Rc::default(),
             condition: Rc::default(),
             received: Rc::default(),
+            unchanged: Rc::default(),
         }
     }
 
@@ -96,6 +98,12 @@ impl CatalogRemote {
     pub(super) fn ask_if_changed(&self, known: Option<Known>) {
         self.condition.replace(known);
         self.received.replace(None);
+        self.unchanged.set(false);
+    }
+
+    /// Whether the mirror has called the timestamp unchanged since [`ask_if_changed`](Self::ask_if_changed).
+    pub(super) fn was_unchanged(&self) -> bool {
+        self.unchanged.get()
     }
 
     /// The timestamp that came whole since [`ask_if_changed`](Self::ask_if_changed).
@@ -136,7 +144,10 @@ impl CatalogRemote {
         let validator = known.as_ref().map(|known| &known.validator);
         Ok(match self.fetcher.document(url, limit, validator)? {
             Answer::Missing => None,
-            Answer::Unchanged => known.map(|known| known.bytes),
+            Answer::Unchanged => {
+                self.unchanged.set(true);
+                known.map(|known| known.bytes)
+            }
             Answer::Document { bytes, validator } => {
                 self.received.replace(Some(Received {
                     validator,
@@ -161,7 +172,10 @@ impl Remote for CatalogRemote {
             (None, RemoteFile::Timestamp) => self.timestamp(&url, limit),
             (None, _) => self.fetcher.metadata(&url, limit),
         };
-        if let Ok(Some(bytes)) = &result {
+        let came = *file != RemoteFile::Timestamp || !self.unchanged.get();
+        if let Ok(Some(bytes)) = &result
+            && came
+        {
             let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             self.fetched.set(self.fetched.get().saturating_add(length));
         }

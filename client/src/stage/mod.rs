@@ -156,6 +156,7 @@ pub fn stage(
         return Err(refused(Refusal::FileName(wanted.image.file.clone())));
     }
     let mut attempts = Vec::new();
+    let had_entry = store.has_entry(&wanted.image.sha256)?;
     let known = reuse(store, wanted, &mut attempts)?;
     let (stored, method, fetched) = match &known {
         Some(stored) => (stored.clone(), Method::Store, 0),
@@ -192,8 +193,8 @@ pub fn stage(
     let Inspected { undeclared } = match inspected? {
         Ok(inspected) => inspected,
         Err(refusal) => {
-            // An older entry may be what a link names; a new one is nobody's, and one without facts never was.
-            if known.is_none() || !matches!(store.find(&stored.sha256), Ok(Some(_))) {
+            // An older entry may be what a link names, also where its facts are lost; a new one is nobody's.
+            if !had_entry {
                 store.remove(&stored.sha256)?;
             }
             return Err(refused(refusal));

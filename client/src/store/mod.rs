@@ -296,6 +296,8 @@ impl Store {
     pub(crate) fn record(&self, image: &StoredImage) -> Result<(), StoreError> {
         let bytes = Sidecar::of(image).to_bytes();
         let entry = self.entry(&image.sha256)?;
+        // The entry may be of a run that was killed before its name was durable.
+        self.images.sync()?;
         entry.write(SIDECAR, &bytes, FILE_MODE)?;
         checkpoint("image-recorded");
         Ok(())

@@ -3,11 +3,16 @@
 use std::fs::File;
 
 use sysext_formats::catalog::Image;
-use sysext_formats::digest::Sha256Hasher;
+use sysext_formats::digest::{Sha256Digest, Sha256Hasher};
 
-use super::{Store, hash_rest};
+use super::{Store, StoreError, hash_rest};
 
 impl Store {
+    /// Whether there is anything of an image, whole or not.
+    pub(crate) fn has_entry(&self, sha256: &Sha256Digest) -> Result<bool, StoreError> {
+        Ok(self.images.kind(&sha256.to_string())?.is_some())
+    }
+
     /// Whether the file of `image` is in its entry, with the signed bytes. Facts are not looked at.
     pub(crate) fn has_bytes(&self, image: &Image) -> bool {
         let name = image.sha256.to_string();

@@ -11,7 +11,7 @@ const BLOCK: u64 = 512;
 const NAMES: usize = 4 << 10;
 
 impl Store {
-    /// Bytes that images take on the disk, compressed and with holes as they are. What is left of broken ones counts,
+    /// Bytes that entries take on the disk, compressed and with holes as they are. Broken ones count,
     /// too; what somebody removes meanwhile does not. No facts are read: this is asked by commands that only look.
     ///
     /// # Errors

@@ -19,10 +19,11 @@ use sysext_formats::digest::Sha256Hasher;
 
 use crate::store::{CHUNK, FILE_MODE, StoreError, io_error};
 
-/// Makes it the image's file in `directory`; whether it is the image. A file that can not be read is none.
+/// Makes a file that [has the length](has_length) of the image the image's file in `directory`; whether it is the image.
+/// One that can not be read is not.
 pub(super) fn fetch(image: &Image, mut file: &File, directory: &Dir) -> Result<bool, StoreError> {
     let name = image.file.as_str();
-    if !has_length(file, image) || file.rewind().is_err() {
+    if file.rewind().is_err() {
         return Ok(false);
     }
     let mut out = directory.writer(name, FILE_MODE)?;
@@ -42,7 +43,8 @@ pub(super) fn fetch(image: &Image, mut file: &File, directory: &Dir) -> Result<b
     Ok(is_it)
 }
 
-fn has_length(file: &File, image: &Image) -> bool {
+/// Whether a file is as long as the image.
+pub(super) fn has_length(file: &File, image: &Image) -> bool {
     let length = file.metadata().map(|metadata| metadata.len());
     matches!(length, Ok(length) if length == image.length)
 }

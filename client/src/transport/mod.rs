@@ -137,14 +137,32 @@ impl Fetched {
     };
 }
 
-/// Whether a file of this host had the bytes of the image, which are in `directory` then.
-fn copied(job: &Job<'_>, directory: &Dir) -> Result<bool, StoreError> {
-    for file in job.local {
-        if copy::fetch(job.image, file, directory)? {
-            return Ok(true);
+/// Whether a file of this host had the bytes of the image, which are in that directory then. It is made for a file that may
+/// be the image only: a full disk has no room for it, and another way of bringing the image may say so better, or need less.
+fn copied(
+    job: &Job<'_>,
+    directory: impl Fn() -> Result<Dir, StoreError>,
+    attempts: &mut Vec<Attempt>,
+) -> Result<bool, StoreError> {
+    let may_be = |file: &&File| copy::has_length(file, job.image);
+    for file in job.local.iter().filter(may_be) {
+        match directory().and_then(|directory| copy::fetch(job.image, file, &directory)) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(StoreError::Files(error)) if is_full(&error) => attempts.push(Attempt {
+                what: "a file of this host".to_owned(),
+                reason: error.to_string(),
+                fault: Fault::Other,
+            }),
+            Err(error) => return Err(error),
         }
     }
     Ok(false)
+}
+
+fn is_full(error: &sysext_durable::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.io_kind(), Some(StorageFull | QuotaExceeded))
 }
 
 /// Fetches one file of the image, its own or a transport's, into `directory` instead of the store. `None` when nothing
@@ -156,7 +174,8 @@ pub(crate) fn fetch_file(
     attempts: &mut Vec<Attempt>,
 ) -> Result<Option<Fetched>, StoreError> {
     let image = job.image;
-    if transport.is_none() && copied(job, directory)? {
+    let entry = || Ok(directory.try_clone()?);
+    if transport.is_none() && copied(job, entry, attempts)? {
         return Ok(Some(Fetched::COPIED));
     }
     let wanted = match transport {
@@ -227,8 +246,7 @@ pub(crate) fn fetch(
     job: &Job<'_>,
     attempts: &mut Vec<Attempt>,
 ) -> Result<Option<Fetched>, StoreError> {
-    // Without a file of this host nothing is made for it yet: the disk may be full.
-    if !job.local.is_empty() && copied(job, &job.store.entry(&job.image.sha256)?)? {
+    if copied(job, || job.store.entry(&job.image.sha256), attempts)? {
         return Ok(Some(Fetched::COPIED));
     }
     for choice in choices(job) {
@@ -349,5 +367,58 @@ fn wrong_bytes(what: &str, expected: &Sha256Digest, found: &Sha256Digest) -> Att
         what: what.to_owned(),
         reason: format!("its sha256 is {found}, {expected} was signed"),
         fault: Fault::Bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+    use crate::fetch::Network;
+    use crate::root::Root;
+    use std::io::ErrorKind;
+
+    /// What is said where the directory of an image can not be made.
+    fn copied_where(kind: ErrorKind) -> (Result<bool, StoreError>, Vec<Attempt>) {
+        let scratch = tempfile::tempdir().unwrap();
+        let store = Store::create(&Root::new(scratch.path().to_owned(), None)).unwrap();
+        let fetcher = Fetcher::new(&Settings::default(), Network::Offline).unwrap();
+        let target = serde_json::json!({
+            "length": 0, "hashes": {"sha256": Sha256Digest::of(b"")},
+            "custom": {"sysext": {
+                "schema": 1, "class": "sysext", "version": "1", "architecture": "_any",
+                "extension_release": {"ID": "_any"}, "channels": ["stable"], "released": "2026-01-01T00:00:00Z",
+                "image": {
+                    "container": "none", "filesystem": "squashfs", "compressed": false, "units": [], "setuid": [],
+                },
+            }},
+        });
+        let target = serde_json::from_value(target).unwrap();
+        let image = Image::read("k3s_1_noarch.raw".parse().unwrap(), &target).unwrap();
+        let job = Job {
+            store: &store,
+            fetcher: &fetcher,
+            image: &image,
+            bases: &[],
+            local: &[tempfile::tempfile().unwrap()],
+            progress: &Silent,
+            pace: fetcher.begin(),
+        };
+        let fails = || {
+            let path = scratch.path().to_owned();
+            Err(crate::store::io_error("creating", path, kind.into()))
+        };
+        let mut attempts = Vec::new();
+        (copied(&job, fails, &mut attempts), attempts)
+    }
+
+    #[test]
+    fn a_full_disk_passes_a_local_file_by_and_a_broken_one_does_not() {
+        for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+            let (copied, attempts) = copied_where(kind);
+            assert!(!copied.unwrap());
+            assert_eq!(attempts.len(), 1);
+        }
+        assert!(copied_where(ErrorKind::ReadOnlyFilesystem).0.is_err());
     }
 }

@@ -225,3 +225,18 @@ fn what_can_not_be_had_leaves_the_copy_as_it_was() {
     let output = gap.world.run(&["mirror", "other", copy.to_str().unwrap()]);
     assert_eq!(code(&output), 2);
 }
+
+/// They lie where everybody may fetch them.
+#[test]
+fn what_a_killed_run_left_half_written_goes() {
+    let gap = Gap::new();
+    gap.mirror(&[]);
+    let left = [".tmp-0", "images/.tmp-1", "metadata/.tmp-2"].map(|name| gap.copy().join(name));
+    for file in &left {
+        fs::write(file, "half").unwrap();
+    }
+    gap.mirror(&[]);
+    for file in &left {
+        assert!(!file.exists(), "{}", file.display());
+    }
+}

@@ -17,9 +17,11 @@ fn asked(mirror: &FaultServer) -> Request {
 /// Whether a mirror was asked on a condition, and what it answered.
 fn outcome(mirror: &FaultServer) -> (bool, u16) {
     let asked = asked(mirror);
-    let fields = ["if-none-match", "if-modified-since"];
-    let is_conditional = fields.iter().any(|field| asked.header(field).is_some());
-    (is_conditional, asked.status.unwrap())
+    assert_eq!(asked.header("if-modified-since"), None);
+    (
+        asked.header("if-none-match").is_some(),
+        asked.status.unwrap(),
+    )
 }
 
 /// Answers of a server whose files have these fields.
@@ -30,23 +32,86 @@ fn headers(fields: &[(&'static str, Option<&str>)]) -> Behaviour {
     Behaviour::Headers(fields.collect())
 }
 
-#[test]
-fn a_server_that_says_unchanged_for_ever_is_believed_until_the_timestamp_expires() {
-    let mut story = Story::new(1);
-    story.refresh().unwrap();
+/// One more image, in what the mirrors have.
+fn publish_another(story: &mut Story) {
     story
         .catalog
         .add_image("k3s", &ImageSpec::new("k3s").version("1.31.6"));
     story.publish();
+}
+
+/// Half a day after the timestamp came, or how many seconds later.
+fn half_a_day_and(seconds: i64) -> String {
+    UtcTime::from_unix(time(NOW).unix() + 12 * 60 * 60 + seconds).to_string()
+}
+
+#[test]
+fn a_server_that_says_unchanged_for_ever_is_believed_for_half_a_day() {
+    let mut story = Story::new(1);
+    // What honest servers have that make it of a time that somebody holds still.
+    story.mirrors[0].behave(TIMESTAMP, Times::Always, Behaviour::SameEtag);
+    story.refresh().unwrap();
+    publish_another(&mut story);
+    for (seconds, outcome_then, images) in [(0, (true, 304), 1), (1, (false, 200), 2)] {
+        let fresh = story.refresh_at(&half_a_day_and(seconds)).unwrap();
+        assert_eq!(outcome(&story.mirrors[0]), outcome_then);
+        assert_eq!(versions(&fresh).len(), images);
+    }
+    // One that lies does so in vain.
     story.mirrors[0].behave(TIMESTAMP, Times::Always, Behaviour::NotModified);
-    let fresh = story.refresh().unwrap();
-    assert_eq!(versions(&fresh), ["1.31.5"]);
+    story.refresh_at(&half_a_day_and(60)).unwrap();
     assert_eq!(outcome(&story.mirrors[0]), (true, 304));
-    // As with one that serves the old file for ever.
-    assert_eq!(kind(story.refresh_at(EXPIRED)), ProblemKind::Overdue);
-    assert_eq!(outcome(&story.mirrors[0]), (true, 304));
-    story.mirrors[0].behave_well();
+    assert!(story.refresh_at(EXPIRED).is_err());
+    assert_eq!(outcome(&story.mirrors[0]), (false, 304));
+}
+
+#[test]
+fn a_time_in_the_future_is_an_old_one() {
+    let mut story = Story::new(1);
+    story.mirrors[0].behave(TIMESTAMP, Times::Always, Behaviour::SameEtag);
+    story.refresh_at(&half_a_day_and(0)).unwrap();
+    publish_another(&mut story);
+    let fresh = story.refresh_at(NOW).unwrap();
+    assert_eq!(outcome(&story.mirrors[0]), (false, 200));
+    assert_eq!(versions(&fresh).len(), 2);
+}
+
+#[test]
+fn what_has_expired_comes_whole_however_young_it_is() {
+    let story = Story::new(1);
+    story.mirrors[0].behave(TIMESTAMP, Times::Always, Behaviour::SameEtag);
+    let timestamp: serde_json::Value =
+        serde_json::from_slice(&story.catalog.files()[TIMESTAMP]).unwrap();
+    let expires = time(timestamp["signed"]["expires"].as_str().unwrap()).unix();
+    let before = UtcTime::from_unix(expires - 60).to_string();
+    story.refresh_at(&before).unwrap();
+    let expired = UtcTime::from_unix(expires).to_string();
+    assert_eq!(kind(story.refresh_at(&expired)), ProblemKind::Overdue);
+    assert_eq!(outcome(&story.mirrors[0]), (false, 200));
+}
+
+#[test]
+fn what_is_refused_though_unchanged_is_asked_for_once_more_whole() {
+    let mut story = Story::new(1);
+    story.mirrors[0].behave(TIMESTAMP, Times::Always, Behaviour::SameEtag);
+    story.refresh().unwrap();
+    let mut requests = story.mirrors[0].requests().into_iter();
+    let is_snapshot = |path: &str| path.ends_with(".snapshot.json");
+    let old = requests
+        .find(|asked| is_snapshot(&asked.path))
+        .unwrap()
+        .path;
+    publish_another(&mut story);
+    // The stored one names a snapshot that this host lost and the mirror has no more.
+    let directory = catalog_directory(&story);
+    std::fs::remove_file(story.host.path(&format!("{directory}/snapshot.json"))).unwrap();
+    story.mirrors[0].remove(&old);
+    story.mirrors[0].clear_log();
     assert_eq!(versions(&story.refresh().unwrap()).len(), 2);
+    let requests = story.mirrors[0].requests();
+    let answers = requests.iter().filter(|asked| asked.path == TIMESTAMP);
+    let answers: Vec<_> = answers.map(|asked| asked.status.unwrap()).collect();
+    assert_eq!(answers, [304, 200]);
 }
 
 #[test]
@@ -75,13 +140,14 @@ fn unchanged_means_nothing_to_a_host_that_has_no_timestamp() {
 fn what_is_damaged_on_this_host_costs_one_whole_document() {
     let story = Story::new(1);
     story.refresh().unwrap();
-    let file = format!("{}/validators.toml", catalog_directory(&story));
+    let file = format!("{}/timestamps.toml", catalog_directory(&story));
     let good = story.host.read(&file);
     let lines: Vec<_> = good.lines().collect();
-    let [mirror, _, timestamp] = lines[..] else {
+    let [mirror, _, rest @ ..] = &lines[..] else {
         panic!("{good}");
     };
-    let named = |validator: &str| format!("{mirror}\nvalidator = {validator}\n{timestamp}\n");
+    let rest = rest.join("\n");
+    let named = |validator: &str| format!("{mirror}\nvalidator = {validator}\n{rest}\n");
     let long = format!("'\"{}\"'", "a".repeat(300));
     for text in [
         String::new(),
@@ -91,6 +157,9 @@ fn what_is_damaged_on_this_host_costs_one_whole_document() {
         named(&long),
         named(r#""\"a\r\nX-Other: 1\"""#),
         good.replace("timestamp = \"", "timestamp = \"0"),
+        good.replace("came = \"2", "came = \"1"),
+        good.replace("expires = \"2", "expires = \"1"),
+        good.replace("came = ", "gone = "),
         "x".repeat(100_000),
     ] {
         assert_ne!(text, good);
@@ -123,46 +192,27 @@ fn another_tag_for_the_same_bytes_and_weak_ones_are_fine() {
 }
 
 #[test]
-fn without_a_tag_a_date_does_that_is_not_of_this_minute() {
+fn dates_do_not_and_tags_of_this_minute_do_not() {
     let story = Story::new(1);
     let mirror = &story.mirrors[0];
     let (settled, now) = (
         "Sun, 22 Nov 2026 23:59:59 GMT",
         "Mon, 23 Nov 2026 00:00:59 GMT",
     );
-    let asked_after = |fields: &[(&'static str, Option<&str>)]| {
-        mirror.behave(TIMESTAMP, Times::Always, headers(fields));
+    let is_conditional = |tag, modified, date| {
+        let fields = [("ETag", tag), ("Last-Modified", modified), ("Date", date)];
+        mirror.behave(TIMESTAMP, Times::Always, headers(&fields));
         // Twice: what was known before does not count.
         story.refresh().unwrap();
         story.refresh().unwrap();
-        let asked = asked(mirror);
-        let fields = ["if-none-match", "if-modified-since"];
-        fields.map(|field| asked.header(field).map(str::to_owned))
+        outcome(mirror).0
     };
-    let dated = |modified, date| {
-        [
-            ("ETag", None),
-            ("Last-Modified", Some(modified)),
-            ("Date", date),
-        ]
-    };
-    assert_eq!(
-        asked_after(&dated(settled, Some(now))),
-        [None, Some(settled.to_owned())]
-    );
-    mirror.behave(TIMESTAMP, Times::Next(1), Behaviour::NotModified);
-    assert_eq!(versions(&story.refresh().unwrap()), ["1.31.5"]);
-    // It may change once more in that second, and nobody would see it.
-    assert_eq!(asked_after(&dated(now, Some(now))), [None, None]);
-    // Nobody says what time it is there.
-    assert_eq!(asked_after(&dated(settled, None)), [None, None]);
-    // Many tags are made of the same second.
-    let tagged = [
-        ("ETag", Some("\"6745-1a\"")),
-        ("Last-Modified", Some(now)),
-        ("Date", Some(now)),
-    ];
-    assert_eq!(asked_after(&tagged), [None, None]);
+    let tag = Some("\"6745-1a\"");
+    assert!(is_conditional(tag, Some(settled), Some(now)));
+    assert!(is_conditional(tag, None, None));
+    // Many are made of the second of the last change: it may change once more in that, and nobody would see it.
+    assert!(!is_conditional(tag, Some(now), Some(now)));
+    assert!(!is_conditional(None, Some(settled), Some(now)));
 }
 
 #[test]
@@ -231,7 +281,7 @@ fn no_password_of_a_mirror_gets_into_what_everybody_may_read() {
             .host
             .write("etc/sysext-fetch/catalogs.d/k3s.toml", text);
     };
-    let file = format!("{}/validators.toml", catalog_directory(&story));
+    let file = format!("{}/timestamps.toml", catalog_directory(&story));
     trust("user:hunter2@");
     story.refresh().unwrap();
     let known = story.host.read(&file);

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use sysext_fetch::stage::{StageError, StagedImage, Wanted, stage};
 use sysext_fetch::transport::{Method, Silent};
 use sysext_formats::catalog::Image;
+use test_repos::fault_server::{Behaviour, Times};
 
 use crate::host::{Host, large};
 
@@ -57,6 +58,19 @@ fn other_bytes_are_passed_by_and_leave_nothing() {
     let entry = format!("store/{}", image.sha256);
     assert_eq!(host.list(&entry), ["facts.json", "k3s_1_noarch.raw"]);
     assert_eq!(fs::read(host.path(&image)).unwrap(), bytes);
+}
+
+#[test]
+fn files_of_another_length_make_nothing_in_the_store() {
+    let host = Host::new();
+    let (image, bytes) = (host.publish(&large("1")), large("1").build());
+    let broken = Behaviour::Status {
+        code: 404,
+        retry_after: None,
+    };
+    host.server.behave("*", Times::Always, broken);
+    stage_with(&host, &image, &[&bytes[1..]]).unwrap_err();
+    assert_eq!(host.list("store"), [""; 0]);
 }
 
 #[test]

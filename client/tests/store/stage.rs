@@ -97,6 +97,25 @@ fn a_damaged_image_is_refused_though_it_was_signed_so() {
     }
 }
 
+/// A link may name it: a refusal says what a catalog signed about it now, not that it is of no use.
+#[test]
+fn what_an_earlier_run_brought_stays_also_without_its_facts() {
+    let host = Host::new();
+    let image = host.publish(&large("1"));
+    drop(host.stage(&image).unwrap());
+    let path = host.path(&image);
+    let other = host.publish_bytes(&large("1").os("debian"), &large("1").build());
+    for facts in [true, false] {
+        if !facts {
+            std::fs::remove_file(path.with_file_name("facts.json")).unwrap();
+        }
+        let error = refused(host.stage(&other).unwrap_err());
+        assert!(matches!(error, Refusal::ReleaseDiffers { .. }), "{error}");
+        assert!(path.exists());
+        assert_eq!(host.store.find(&image.sha256).is_ok(), facts);
+    }
+}
+
 #[test]
 fn what_was_not_announced_is_said() {
     let host = Host::new();

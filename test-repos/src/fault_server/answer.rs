@@ -59,6 +59,8 @@ pub(super) enum Tail {
     Nothing,
     Zeros(u64),
     Endless,
+    /// The rest never comes, and the connection stays.
+    Silence,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -61,6 +61,11 @@ pub enum Behaviour {
         /// Bytes of the page.
         bytes: u64,
     },
+    /// An error whose page is announced and never comes; the connection stays open.
+    SilentPage {
+        /// The status code.
+        code: u16,
+    },
     /// Header fields in place of those of the honest answer, or besides; without a value it has none.
     Headers(Vec<(&'static str, Option<String>)>),
     /// 304 without a body, whatever was asked for.
@@ -97,6 +102,8 @@ pub enum Behaviour {
     },
     /// Another `ETag` in every answer.
     ChangeEtagEachTime,
+    /// The same `ETag` whatever the file is: 304 for whoever names it, the file for others.
+    SameEtag,
 }
 
 /// A wrong answer to a request with a `Range`.

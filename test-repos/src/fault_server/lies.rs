@@ -5,6 +5,9 @@ use super::behaviour::{Behaviour, RangeLie};
 use super::request::{Incoming, percent_encode};
 use super::tree::{ServedFile, Tree};
 
+/// The tag of [`Behaviour::SameEtag`].
+const SAME_ETAG: &str = "\"same\"";
+
 /// What happens to a request.
 #[derive(Debug)]
 pub(super) enum Reaction {
@@ -73,6 +76,16 @@ pub(super) fn react(
             answer.framing = Framing::Chunked;
             answer.tail = Tail::Zeros(bytes);
         }
+        Some(Behaviour::SilentPage { code }) => {
+            answer = Answer::status(code);
+            answer.body = Body::Empty;
+            answer.framing = Framing::Length(100);
+            answer.tail = Tail::Silence;
+        }
+        Some(Behaviour::SameEtag) if request.header("if-none-match") == Some(SAME_ETAG) => {
+            answer = Answer::not_modified();
+        }
+        Some(Behaviour::SameEtag) => answer.set_header("ETag", SAME_ETAG.to_owned()),
         Some(Behaviour::Headers(fields)) => {
             for (name, value) in fields {
                 match value {

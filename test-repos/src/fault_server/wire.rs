@@ -114,6 +114,13 @@ impl Wire<'_> {
             Tail::Nothing => 0,
             Tail::Zeros(count) => count,
             Tail::Endless => u64::MAX,
+            Tail::Silence => {
+                // Until the client goes or the server ends.
+                self.stream.set_read_timeout(None)?;
+                let mut rest = self.stream;
+                io::copy(&mut rest, &mut io::sink())?;
+                0
+            }
         };
         io::copy(&mut io::repeat(0).take(zeros), self)?;
         if self.framing == Framing::Chunked {

@@ -1,6 +1,7 @@
 //! Documents that are fetched before they are asked for, several at a time: one round trip for many.
 //!
-//! - Bounded in requests at once, and in bytes that lie here.
+//! - Bounded in requests at once, and in bytes: [`MAX_BYTES`] and one document for each request more, since nobody knows
+//!   before it comes how long a document is. With the limits of TUF's documents that is 34 MB, from a server that lies.
 //! - The first failure of the network ends it: what is left is fetched when it is asked for, where it is known which
 //!   mirror is asked next, and how long is waited.
 //! - What came is given away once, whatever it is.
@@ -15,7 +16,7 @@ use crate::fetch::{FetchError, Fetcher};
 
 /// Requests to one server at once, where the settings do not say fewer.
 const MOST_AT_ONCE: usize = 6;
-/// Bytes that may lie here, besides the documents that are on their way then.
+/// Where this much lies here nothing more is asked for; what is on its way then comes, too.
 const MAX_BYTES: u64 = 4_000_000;
 
 type Outcome = Result<Option<Vec<u8>>, FetchError>;
