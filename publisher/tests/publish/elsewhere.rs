@@ -349,7 +349,7 @@ fn no_url_of_an_image_that_a_patch_starts_from_is_followed_before_it_was_judged(
     for (urls, says) in [
         (inside.clone(), "hosts follow"),
         (format!("{url},{inside}"), "hosts follow"),
-        (vec![url.as_str(); 9].join(","), "9 URLs"),
+        ([url.as_str(); 9].join(","), "9 URLs"),
     ] {
         let other = good.replace(&url, &urls);
         assert_ne!(other, good);
