@@ -13,6 +13,8 @@
 
 # shellcheck source=ci/lib/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=ci/lib/serve.sh
+source "$CI_DIR/lib/serve.sh"
 
 # say TEXT: what happens next, as the story is read.
 say() { printf -- '--- %s\n' "$*" >&2; }
@@ -47,22 +49,11 @@ absent() {
     done
 }
 
-# The web servers to end with the script.
-SERVERS=()
-
 # serve_folder DIR [TOKEN]: serves it over http until the script ends; prints nothing, sets URL. Whoever has the token may
 # put files there.
 serve_folder() {
-    local url_file
     need python3 || skip "http server" "needs python3"
-    url_file=$(mktemp -u "$WORK/url.XXXXXX")
-    python3 "$CI_DIR/lib/http-server" "$1" "$url_file" ${2:+"$2"} 2>>"$WORK/http.log" </dev/null &
-    SERVERS+=("$!")
-    for _ in $(seq 100); do
-        [[ ! -e $url_file ]] || break
-        sleep 0.05
-    done
-    URL=$(cat "$url_file") || fail "no web server within 5 seconds"
+    serve_with "$CI_DIR/lib/http-server" "$1" ${2:+"$2"} 2>>"$WORK/http.log"
 }
 
 finish() {

@@ -16,7 +16,7 @@ import sys
 import lzma_raw
 from relink import PARAMETERS, BadPatchError, Move, Patch, Piece, Tree
 
-KINDS = ("whole", "cut", "broken")
+KINDS = ("whole", "cut", "broken", "whole")
 
 
 def number(value: int) -> bytes:
@@ -194,7 +194,7 @@ def main() -> None:
     seen: collections.Counter[str] = collections.Counter()
     for seed in range(first, first + cases):
         case = Case(seed)
-        kind = KINDS[seed % 4 % 3]
+        kind = KINDS[seed % 4]
         patch = case.patch(kind)
         try:
             theirs, fields = Patch(patch, case.old, case.new_length).apply()

@@ -3,6 +3,7 @@
 //! - The index names the URLs (`urls`, FORMAT.md sections 7 and 8). Nothing of such a file is copied to the location.
 //! - A [`Found`] has one maker, [`find`]: the file was at every one of its URLs, with the signed length and digest. An
 //!   entry whose bytes are neither at the location nor found can not be published.
+//! - No URL is followed that [`links`] has not judged: proposals of others name them.
 //! - Only `https://` counts; `http://` on the loopback interface does where the catalog itself is tried there.
 //! - Bodies are read to one byte more than was promised, within the time that [`Links`] gives them.
 //!
@@ -187,6 +188,21 @@ impl Found {
     }
 }
 
+/// The URLs of a file, judged before any of them is followed: who wrote them may be somebody else.
+///
+/// # Errors
+/// When there are too many, or one is none that hosts follow.
+pub fn links(promised: &Promised<'_>, rule: Rule) -> Result<Vec<Url>, ElsewhereError> {
+    let Promised { file, urls, .. } = promised;
+    if urls.len() > MAX_URLS {
+        return Err(ElsewhereError::TooMany {
+            file: (*file).clone(),
+            count: urls.len(),
+        });
+    }
+    urls.iter().map(|text| rule.link(text)).collect()
+}
+
 /// Looks at a file at each of its URLs.
 ///
 /// # Errors
@@ -203,17 +219,11 @@ pub fn find(
         sha256,
         urls,
     } = promised;
-    if urls.len() > MAX_URLS {
-        return Err(ElsewhereError::TooMany {
-            file: file.clone(),
-            count: urls.len(),
-        });
-    }
-    if urls.is_empty() {
+    let judged = self::links(&promised, rule)?;
+    if judged.is_empty() {
         return Err(ElsewhereError::NotALink(String::new()));
     }
-    for text in urls {
-        let url = rule.link(text)?;
+    for url in judged {
         let body = open(links, file, length, &url, ui)?;
         content::compare(file, body, length, sha256).map_err(|error| match error {
             ContentError::Read { source, .. } => LocationError::Stream {

@@ -120,6 +120,12 @@ impl Memory {
         self.0.borrow().documents.get(file).cloned()
     }
 
+    /// Whether this run has read a document.
+    #[must_use]
+    pub fn has(&self, file: &CachedFile) -> bool {
+        self.0.borrow().documents.contains_key(file)
+    }
+
     /// Lets go of a document that no later run needs; one that is remembered stays.
     pub fn forget(&self, file: &CachedFile) {
         if !is_remembered(file) {

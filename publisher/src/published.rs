@@ -261,7 +261,7 @@ impl<'a> Published<'a> {
     /// As [`look_up`](Self::look_up).
     pub fn peek(&mut self, name: &ExtensionName) -> Result<LookUp, PublishedError> {
         let file = CachedFile::Targets(Some(name.into()));
-        let was_there = self.memory.document(&file).is_some();
+        let was_there = self.memory.has(&file);
         let looked_up = self.look_up(name);
         if !was_there {
             self.fresh.forget(&name.into());

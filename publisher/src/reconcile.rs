@@ -173,7 +173,7 @@ impl Attempt<'_, '_> {
     pub fn look_up(&mut self, name: &ExtensionName) -> Result<LookUp, Failure> {
         self.published
             .look_up(name)
-            .map_err(|error| named(error, name))
+            .map_err(|error| unknown_extension(error, name))
     }
 
     /// The same, for a pass over all extensions: nothing of it is kept.
@@ -183,7 +183,7 @@ impl Attempt<'_, '_> {
     pub fn peek(&mut self, name: &ExtensionName) -> Result<LookUp, Failure> {
         self.published
             .peek(name)
-            .map_err(|error| named(error, name))
+            .map_err(|error| unknown_extension(error, name))
     }
 }
 
@@ -331,8 +331,8 @@ impl Session {
     }
 }
 
-/// That an extension is not there is what whoever typed its name did.
-fn named(error: PublishedError, name: &ExtensionName) -> Failure {
+/// An extension that the catalog does not have is a wrong name on the command line, not a fault of what is published.
+fn unknown_extension(error: PublishedError, name: &ExtensionName) -> Failure {
     match error {
         PublishedError::NoSuchExtension { .. } => DraftError::UnknownExtension(name.clone()).into(),
         error => error.into(),

@@ -18,7 +18,7 @@ use sysext_formats::time::UtcTime;
 
 /// Versions before an image from which there are patches.
 const PATCHES_FROM: usize = 4;
-/// Time between two releases.
+/// Time between two releases; that of the model in `ci/bench/lib/fleet.py`.
 const BETWEEN: Duration = Duration::from_secs(14 * 24 * 3600);
 
 const FIRST: [&str; 50] = [

@@ -29,8 +29,8 @@ def served(log: str, since: int) -> tuple[int, int]:
     return len(lines), sum(int(sent) for _, _, sent, _ in lines)
 
 
-def run(command: list[str], log: str, with_memory: bool) -> dict[str, float]:
-    since = os.path.getsize(log)
+def cost(command: list[str], with_memory: bool) -> tuple[dict[str, float], bytes]:
+    """Time and memory of a command, and what it said."""
     with tempfile.NamedTemporaryFile("r", encoding="ascii") as memory:
         timed = ["time", "-q", "-f", "%M", "-o", memory.name, *command] if with_memory else command
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -47,6 +47,12 @@ def run(command: list[str], log: str, with_memory: bool) -> dict[str, float]:
         }
         if with_memory:
             figures["memory"] = int(memory.read()) * 1024
+    return figures, done.stdout
+
+
+def run(command: list[str], log: str, with_memory: bool) -> dict[str, float]:
+    since = os.path.getsize(log)
+    figures, _ = cost(command, with_memory)
     figures["requests"], figures["bytes"] = served(log, since)
     return figures
 
@@ -64,4 +70,5 @@ def main() -> None:
     print(f"    {who}: {last}")
 
 
-main()
+if __name__ == "__main__":
+    main()

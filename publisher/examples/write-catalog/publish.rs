@@ -61,11 +61,11 @@ pub(crate) fn write(
     let session = Session::open(&context)?;
     let store = session.store(&context)?;
     publish(&context, &session, store.as_ref(), |editor, published| {
-        let targets = published.stage().root();
-        let keys = &targets.roles.targets.keyids;
+        let root = published.stage().root();
+        let keys = &root.roles.targets.keyids;
         let keys: Vec<_> = keys
             .iter()
-            .filter_map(|id| targets.keys.get(id))
+            .filter_map(|id| root.keys.get(id))
             .cloned()
             .collect();
         for (name, info) in named {

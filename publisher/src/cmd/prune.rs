@@ -76,7 +76,7 @@ fn names(
         if !super::renew::is_ours(attempt, &name) {
             continue;
         }
-        match attempt.look_up(&name)? {
+        match attempt.peek(&name)? {
             LookUp::Index(_) => names.push(name),
             LookUp::Unpublished => {}
             LookUp::Disowned(_) => context.ui.warn(format_args!(

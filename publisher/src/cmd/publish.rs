@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use sysext_formats::catalog::ExtensionIndex;
-use sysext_formats::name::RoleName;
+use sysext_formats::name::{ExtensionName, RoleName};
 
 use crate::context::{Context, Outcome, Verdict};
 use crate::draft::{DocumentId, DraftError};
@@ -123,16 +123,28 @@ fn bring(
         .new_images()
         .map(|(file, name)| (file.clone(), name.clone()))
         .collect();
+    let rule = elsewhere::Rule::of(attempt.config);
+    let read = |attempt: &Attempt<'_, '_>, name: &ExtensionName| {
+        let index = attempt.editor.catalog().indexes.get(name);
+        let said = index.map(|index| ExtensionIndex::read(name, index));
+        said.transpose().map_err(DraftError::from)
+    };
+    // A patch may start from a new image that comes later, and is looked for at its URLs.
+    for (file, name) in &new {
+        let said = read(attempt, name)?;
+        let mut images = said.iter().flat_map(|said| &said.images);
+        if let Some(image) = images.find(|image| image.file == *file) {
+            proposal::judge(image, rule)?;
+        }
+    }
     for (file, name) in new {
         if attempt.arrivals.contains_key(&file) {
             continue;
         }
-        let Some(index) = attempt.editor.catalog().indexes.get(&name) else {
+        let Some(said) = read(attempt, &name)? else {
             continue;
         };
-        let said = ExtensionIndex::read(&name, index).map_err(DraftError::from)?;
         if let Some(image) = said.images.iter().find(|image| image.file == file) {
-            let rule = elsewhere::Rule::of(attempt.config);
             let arrival = proposal::bring(
                 context,
                 source,

@@ -15,12 +15,10 @@ mod cache;
 mod run;
 
 use std::fmt;
-use std::io::Read;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use sysext_formats::catalog::{
-    self, Architecture, ExtensionIndex, Image, Transport, TransportKind,
-};
+use sysext_formats::catalog::{Architecture, ExtensionIndex, Image, Transport, TransportKind};
 use sysext_formats::digest::Sha256Digest;
 use sysext_formats::name::FileName;
 use sysext_formats::os::Fields;
@@ -35,7 +33,7 @@ use crate::candidate::Candidate;
 use crate::config::{Config, TransportChoice};
 use crate::content;
 use crate::context::Context;
-use crate::elsewhere;
+use crate::elsewhere::{self, Rule};
 use crate::location::{Links, Location, Place, Store};
 use crate::ui::{self, Ui};
 
@@ -130,7 +128,7 @@ pub fn add(task: &Task<'_>, arrival: &mut Arrival) -> Result<(), ArrivalError> {
             )),
         }
     }
-    let mut new = std::fs::File::open(task.path).map_err(|source| ArrivalError::Read {
+    let mut new = File::open(task.path).map_err(|source| ArrivalError::Read {
         path: task.path.to_owned(),
         source,
     })?;
@@ -210,41 +208,59 @@ fn bring(
 }
 
 /// The image that a patch starts from, as a file of this machine; it has the signed digest.
-fn old_image(task: &Task<'_>, base: &Image, cache: &Cache) -> Result<std::fs::File, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let reader = match (task.local)(&base.file) {
-        // In the same run, it has no name at the location yet.
-        Some(path) => Box::new(std::fs::File::open(path).map_err(|error| text(&error))?),
-        None => open_published(task.published, base, &task.context.ui)?,
-    };
-    let file = cache.scratch().map_err(|error| text(&error))?;
-    content::copy_image(reader, base, file).map_err(|error| text(&error))
+fn old_image(task: &Task<'_>, base: &Image, cache: &Cache) -> Result<File, String> {
+    let text = |error: &dyn fmt::Display| error.to_string();
+    let scratch = || cache.scratch().map_err(|error| text(&error));
+    // An image of the same run has no name at the location yet. What becomes a revision comes under the name of the
+    // published image, with other bytes: then that one is meant.
+    if let Some(path) = (task.local)(&base.file)
+        && let Ok(file) = File::open(path)
+        && let Ok(old) = content::copy_image(file, base, scratch()?)
+    {
+        return Ok(old);
+    }
+    let rule = Rule::of(task.config);
+    copy_published(task.published, base, rule, &task.context.ui, scratch)
 }
 
-/// Opens an image where hosts find it; why it can not be opened is said in words.
+/// Copies an image from where hosts find it into a file of `scratch`; it has the signed digest. Other bytes at one place
+/// do not keep it from the next. Why it can not be had is said in words.
 ///
 /// # Errors
-/// When it is nowhere.
-pub fn open_published(
+/// When it is nowhere, or a URL is none that may be followed.
+pub fn copy_published(
     published: &dyn Location,
     image: &Image,
+    rule: Rule,
     ui: &Ui,
-) -> Result<Box<dyn Read + Send>, String> {
+    scratch: impl Fn() -> Result<File, String>,
+) -> Result<File, String> {
+    let text = |error: &dyn fmt::Display| error.to_string();
     let mut failed = None;
-    for url in image.urls.iter().filter_map(|url| catalog::link(url)) {
-        let links = Links::new().map_err(|error| error.to_string())?;
-        match elsewhere::open(&links, &image.file, image.length, &url, ui) {
-            Ok(body) => return Ok(Box::new(body)),
-            Err(error) => failed = Some(error.to_string()),
+    let urls = elsewhere::links(&image.into(), rule).map_err(|error| text(&error))?;
+    if !urls.is_empty() {
+        let links = Links::new().map_err(|error| text(&error))?;
+        for url in urls {
+            let copied = elsewhere::open(&links, &image.file, image.length, &url, ui)
+                .map_err(|error| text(&error));
+            let copied = match copied {
+                Ok(body) => content::copy_image(body, image, scratch()?)
+                    .map_err(|error| format!("{url}: {error}")),
+                Err(error) => Err(error),
+            };
+            match copied {
+                Ok(file) => return Ok(file),
+                Err(error) => failed = Some(error),
+            }
         }
     }
-    if let Some(failed) = failed {
-        return Err(failed);
+    match published.open(&Place::Image(image.file.clone())) {
+        Ok(Some(reader)) => {
+            content::copy_image(reader, image, scratch()?).map_err(|error| text(&error))
+        }
+        Ok(None) => Err(failed.unwrap_or_else(|| format!("{} is not there", image.file))),
+        Err(error) => Err(failed.unwrap_or_else(|| text(&error))),
     }
-    published
-        .open(&Place::Image(image.file.clone()))
-        .map_err(|error| error.to_string())?
-        .ok_or_else(|| format!("{} is not there", image.file))
 }
 
 /// What a host of the same kind is, for [`bases`].

@@ -11,11 +11,23 @@ use crate::arrival::{self, Arrival};
 use crate::candidate::{self, Overrides};
 use crate::content;
 use crate::context::Context;
-use crate::elsewhere::{self, Promised};
+use crate::elsewhere::{self, ElsewhereError, Promised};
 use crate::failure::Failure;
 use crate::intake;
 use crate::location::{Links, Location, Store};
 use crate::patch;
+
+/// Judges the URLs of a new image and of its transports; none of them is followed.
+///
+/// # Errors
+/// When there are too many, or hosts would not follow one.
+pub fn judge(image: &Image, rule: elsewhere::Rule) -> Result<(), ElsewhereError> {
+    elsewhere::links(&image.into(), rule)?;
+    for transport in &image.transports {
+        elsewhere::links(&transport.into(), rule)?;
+    }
+    Ok(())
+}
 
 /// Brings a new image and its transports from a proposal to `store`: looked at as if it were published from
 /// here, and held against what its index promises; patches start from one of `images`, where it is `published`. What has URLs of its own must be there, too, and is not copied.
@@ -44,22 +56,23 @@ pub fn bring(
                 .map_err(ProposalError::from)?,
             TransportKind::RelinkLzma => {
                 let base = content::base(transport, images).map_err(ProposalError::from)?;
-                let reader =
-                    match files
-                        .open_file(base.file.as_str())
-                        .map_err(ProposalError::from)?
-                    {
-                        Some(file) => Box::new(file),
-                        None => patch::open_published(published, base, &context.ui).map_err(
+                let scratch = tempfile::tempfile;
+                let beside = files.open_file(base.file.as_str());
+                let old = match beside.map_err(ProposalError::from)? {
+                    Some(file) => {
+                        let scratch = scratch().map_err(ProposalError::NoPlace)?;
+                        content::copy_image(file, base, scratch).map_err(ProposalError::from)?
+                    }
+                    None => {
+                        let scratch = || scratch().map_err(|error| error.to_string());
+                        patch::copy_published(published, base, rule, &context.ui, scratch).map_err(
                             |reason| ProposalError::NoBase {
                                 file: transport.file.clone(),
                                 reason,
                             },
-                        )?,
-                    };
-                let scratch = tempfile::tempfile().map_err(ProposalError::NoPlace)?;
-                let old =
-                    content::copy_image(reader, base, scratch).map_err(ProposalError::from)?;
+                        )?
+                    }
+                };
                 content::check_patch(open(&transport.file)?, transport, (&old, base), image)
                     .map_err(ProposalError::from)?;
             }

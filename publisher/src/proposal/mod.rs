@@ -29,7 +29,7 @@ use sysext_formats::sign::Pending;
 use sysext_formats::time::UtcTime;
 
 pub use self::error::ProposalError;
-pub use self::images::bring;
+pub use self::images::{bring, judge};
 pub use self::recorder::Published as PublishedDocuments;
 pub use self::source::Source;
 pub use self::standing::{Standing, standing};

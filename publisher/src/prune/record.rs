@@ -36,11 +36,20 @@ const MAX_FILES: usize = 50_000;
 /// Characters of a path; more than any that this program writes.
 const MAX_PATH: usize = 300;
 
+/// What an index says of a file.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lying {
+    /// Its length, where it is known.
+    length: u64,
+    /// Whether it has URLs of its own.
+    elsewhere: bool,
+}
+
 /// Files that a publication leaves behind.
 #[derive(Debug, Clone)]
 pub struct Departed {
-    /// Paths below the base, with lengths where they are known.
-    files: BTreeMap<String, u64>,
+    /// Paths below the base.
+    files: BTreeMap<String, Lying>,
     /// When.
     since: UtcTime,
 }
@@ -61,7 +70,7 @@ impl Departed {
             }
         }
         let mut document = |file: RemoteFile| {
-            files.insert(Place::Metadata(file).to_string(), 0);
+            files.insert(Place::Metadata(file).to_string(), Lying::default());
         };
         let old = &before.snapshot;
         if old.version < after.snapshot.version {
@@ -93,6 +102,9 @@ pub struct Left {
     /// Its length, where it is an image or a transport.
     #[serde(default)]
     pub length: u64,
+    /// Whether it had URLs of its own: then it never was here, and is noted so that nobody puts it back by mistake.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
 }
 
 /// The content of `pruned.json`.
@@ -162,10 +174,11 @@ impl Record {
     /// Adds what left; a file that left before, came back and leaves again, counts from now on.
     fn add(&mut self, departed: &Departed) {
         let paths = departed.files.iter();
-        for (path, length) in paths.filter(|(path, _)| place(path).is_some()) {
+        for (path, lying) in paths.filter(|(path, _)| place(path).is_some()) {
             let left = Left {
                 since: departed.since,
-                length: *length,
+                length: lying.length,
+                elsewhere: lying.elsewhere,
             };
             self.files.insert(path.clone(), left);
         }
@@ -283,25 +296,38 @@ impl Named {
     }
 }
 
-/// The files that an index names, with their lengths. It is read without judging: what hosts would ignore is named, too.
-fn files_of(index: &Targets) -> BTreeMap<String, u64> {
+/// The files that an index names. It is read without judging: what hosts would ignore is named, too.
+fn files_of(index: &Targets) -> BTreeMap<String, Lying> {
+    let has_urls = |said: &serde_json::Value| {
+        let urls = said.get("urls").and_then(serde_json::Value::as_array);
+        urls.is_some_and(|urls| !urls.is_empty())
+    };
     let mut files = BTreeMap::new();
     for (path, target) in &index.targets {
         let Ok(file) = path.file_name() else {
             continue;
         };
+        let custom = target.custom.as_ref();
+        let said = custom.and_then(|custom| custom.get("sysext"));
+        let elsewhere = said.is_some_and(has_urls);
         if let Some(digest) = target.hashes.sha256() {
             // Another name of the same file.
-            files.insert(Place::HashedImage(digest, file.clone()).to_string(), 0);
+            let length = 0;
+            let second = Place::HashedImage(digest, file.clone()).to_string();
+            files.insert(second, Lying { length, elsewhere });
         }
-        files.insert(Place::Image(file).to_string(), target.length);
-        let custom = target.custom.as_ref();
-        let transports = custom.and_then(|custom| custom.pointer("/sysext/transports")?.as_array());
+        let length = target.length;
+        files.insert(Place::Image(file).to_string(), Lying { length, elsewhere });
+        let transports = said.and_then(|said| said.get("transports")?.as_array());
         for transport in transports.into_iter().flatten() {
             let name = transport.get("file").and_then(|file| file.as_str());
             if let Some(Ok(file)) = name.map(str::parse) {
                 let length = transport.get("length").and_then(serde_json::Value::as_u64);
-                files.insert(Place::Image(file).to_string(), length.unwrap_or_default());
+                let lying = Lying {
+                    length: length.unwrap_or_default(),
+                    elsewhere: has_urls(transport),
+                };
+                files.insert(Place::Image(file).to_string(), lying);
             }
         }
     }
@@ -361,7 +387,10 @@ mod tests {
 
     fn departed(since: i64, files: impl IntoIterator<Item = String>) -> Departed {
         Departed {
-            files: files.into_iter().map(|path| (path, 1)).collect(),
+            files: files
+                .into_iter()
+                .map(|path| (path, Lying::default()))
+                .collect(),
             since: UtcTime::from_unix(since),
         }
     }

@@ -98,7 +98,8 @@ pub fn sweep(context: &Context, session: &Session) -> Result<Swept, Failure> {
         let mut places = Vec::new();
         for (path, place, left) in due {
             record.forget(&path);
-            if named.names(&place) {
+            // What lies elsewhere never was here.
+            if named.names(&place) || left.elsewhere {
                 continue;
             }
             if !context.globals.dry_run {

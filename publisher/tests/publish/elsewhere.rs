@@ -324,6 +324,121 @@ fn a_proposal_whose_urls_are_not_followed_is_not_published() {
 }
 
 #[test]
+fn no_url_of_an_image_that_a_patch_starts_from_is_followed_before_it_was_judged() {
+    let release = Release::new();
+    let spec = |version: &str| ImageSpec::new("hello").version(version).padding(300_000, 1);
+    // By its name the older one comes second, so the patch is tried before the image that it starts from is looked at.
+    let image = |version: &str| {
+        let file = format!("hello_{version}_noarch.raw");
+        release.vendor.image_of(&spec(version), &file)
+    };
+    let (old, new) = (image("9"), image("10"));
+    let at = release.at();
+    let words = ["propose", "-o", "out", "add", "--at", &at, &old, &new];
+    release
+        .vendor
+        .run(&words)
+        .ends(0)
+        .says(&["hello 9 → 10: a patch of"]);
+    release.upload(release.vendor.files("out/images"));
+    std::fs::remove_file(release.vendor.path("out/images/hello_9_noarch.raw")).unwrap();
+    let file = release.vendor.path("out/proposal.json");
+    let good = std::fs::read_to_string(&file).unwrap();
+    let url = format!("\"{at}/hello_9_noarch.raw\"");
+    let inside = format!("\"{}\"", release.assets.url("inside"));
+    for (urls, says) in [
+        (inside.clone(), "hosts follow"),
+        (format!("{url},{inside}"), "hosts follow"),
+        ([url.as_str(); 9].join(","), "9 URLs"),
+    ] {
+        let other = good.replace(&url, &urls);
+        assert_ne!(other, good);
+        std::fs::write(&file, other).unwrap();
+        release.vendor.run(&["sign", "out", "--yes"]).ends(0);
+        release.assets.clear_log();
+        release.publish().ends(2).says(&[says]);
+        assert!(release.assets.requests().is_empty(), "{says}");
+        release.nothing_came_of_it();
+    }
+}
+
+#[test]
+fn a_patch_starts_from_the_first_place_that_has_the_signed_bytes() {
+    let release = Release::new();
+    let spec = |version: &str| ImageSpec::new("hello").version(version).padding(300_000, 1);
+    let image = |version: &str| {
+        let file = format!("hello_{version}_noarch.raw");
+        release.vendor.image_of(&spec(version), &file)
+    };
+    let first = image("1.0");
+    let at = release.at();
+    let words = ["propose", "-o", "out", "add", "--at", &at, &first];
+    release.vendor.run(&words).ends(0);
+    let assets = release.vendor.files("out/images");
+    release.upload(assets.clone());
+    release.assets.put("mirror", assets[IMAGE].clone());
+    let file = release.vendor.path("out/proposal.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let url = format!("\"{at}/{IMAGE}\"");
+    let both = format!("{url},\"{}\"", release.front.url("mirror"));
+    std::fs::write(&file, text.replace(&url, &both)).unwrap();
+    release.vendor.run(&["sign", "out", "--yes"]).ends(0);
+    release.publish().ends(0);
+
+    let mut other = assets[IMAGE].clone();
+    other[4000] ^= 1;
+    release
+        .assets
+        .put(&format!("download/v1.0/{IMAGE}"), other.clone());
+    let add = |version: &str| release.vendor.run(&["add", &image(version)]).ends(0);
+    add("1.1").says(&["hello 1.0 → 1.1: a patch of"]);
+    release.assets.put("mirror", other);
+    add("1.2").says(&["no patch from hello 1.0", "/mirror", "sha256"]);
+    release
+        .vendor
+        .write(&format!("public/images/{IMAGE}"), &assets[IMAGE]);
+    add("1.3").says(&["hello 1.0 → 1.3: a patch of"]);
+}
+
+#[test]
+fn what_lay_elsewhere_is_not_said_to_be_deleted_and_not_put_back() {
+    let release = Release::new();
+    release.upload(release.propose());
+    release.publish().ends(0);
+    let vendor = &release.vendor;
+    vendor.run(&["add", &vendor.image("hello", "2.0")]).ends(0);
+    vendor.run(&["add", &vendor.image("hello", "3.0")]).ends(0);
+    vendor.run(&["prune", "--keep", "1"]).ends(0);
+    let folder = vendor.path("built");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(&release.image, folder.join(IMAGE)).unwrap();
+    let at = release.at();
+    vendor
+        .run(&["sync", "--at", &at, "built"])
+        .ends(0)
+        .says(&["1 image(s) that were pruned"]);
+    let mut record: Value = serde_json::from_slice(&vendor.read("public/pruned.json")).unwrap();
+    for left in record["files"].as_object_mut().unwrap().values_mut() {
+        left["since"] = "2020-01-01T00:00:00Z".into();
+    }
+    vendor.write("public/pruned.json", record.to_string().as_bytes());
+    let here: usize = [".raw", ".raw.zst"]
+        .map(|end| {
+            vendor
+                .read(&format!("public/images/hello_2.0_noarch{end}"))
+                .len()
+        })
+        .iter()
+        .sum();
+    let swept = vendor.run(&["--json", "prune"]).ends(0);
+    assert!(swept.out.contains("hello_2.0_"), "{}", swept.out);
+    assert!(!swept.out.contains("hello_1.0_"), "{}", swept.out);
+    assert_eq!(swept.json()["bytes"], here);
+    let record = vendor.read("public/pruned.json");
+    assert!(!String::from_utf8(record).unwrap().contains("hello_1.0_"));
+}
+
+#[test]
 fn verify_looks_at_the_urls_and_says_what_is_wrong_there() {
     let release = Release::new();
     let assets = release.propose();

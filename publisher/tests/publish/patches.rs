@@ -169,3 +169,18 @@ fn a_patch_is_made_once_and_what_is_remembered_is_not_believed() {
     assert!(!again(false), "it was made again");
     assert!(again(true), "a damaged one was taken");
 }
+
+#[test]
+fn a_revision_gets_a_patch_from_the_published_image_of_the_same_name() {
+    let vendor = Vendor::with_catalog();
+    add_version(&vendor, "1");
+    let other = spec("1").padding(300_100, 1);
+    let image = vendor.image_of(&other, "other/hello_1_noarch.raw");
+    let words = ["add", "--revision", "--zstd-level", "1", &image];
+    vendor
+        .run(&words)
+        .ends(0)
+        .says(&["hello 1 → 1-1: a patch of"]);
+    assert_eq!(patches(&vendor, "hello_1-1_noarch.raw").len(), 1);
+    vendor.run(&["verify", "--all"]).ends(0);
+}

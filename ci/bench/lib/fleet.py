@@ -1,7 +1,8 @@
 """What a fleet of hosts that poll once a day costs whoever serves a catalog: a model, of measured sizes.
 
 - A day of one host is a sum of expected requests, each of a kind whose bytes were measured.
-- Bytes are heads and bodies of requests and responses. TLS is not in them: its handshakes go with `connections`.
+- Bytes are heads and bodies of requests and responses. TLS is not in them: its handshakes go with connections: one a poll with us, two for each extension
+  with systemd-sysupdate.
 - `ci/bench/fleet` prints its tables, `ci/bench/fleet-check` holds it against real programs and a server's log.
 """
 
@@ -11,11 +12,12 @@ import pathlib
 import re
 import statistics
 
-# Heads as ci/lib/counting-server counts them: what our client sends, what a static host answers, and a plain 404.
+# Heads as ci/bench/lib/counting-server counts them: what our client sends, what a static host answers, and a plain 404.
 REQUEST, RESPONSE, GZIP_HEAD, MISSING = 131, 265, 50, 276
 # systemd-sysupdate 257 asks for SHA256SUMS and SHA256SUMS.gpg on two connections: both heads of both, and the signature.
 SYSUPDATE_HEADS, SIGNATURE = 114 + 272 + 118 + 271, 119
-# Days between two releases of one extension.
+# Days between two releases of one extension; `ci/bench/fleet-check` asks for it, and test-repos/src/big_catalog.rs has the
+# same.
 BETWEEN = 14
 
 
@@ -72,24 +74,19 @@ def answer(body):
     return REQUEST + RESPONSE + plain, REQUEST + RESPONSE + GZIP_HEAD + packed
 
 
-def documents_of_a_day(sizes, wanted, released, renewed=1.0):
+def documents_of_a_day(sizes, wanted, released):
     """What one host of `wanted` extensions asks for on a day, as {kind: (requests, plain bytes, gzipped bytes)}.
 
-    `released` is the share of extensions that have something new since the last poll; `renewed` is how likely the timestamp
-    is another one, which a daily job sees to.
+    `released` is the share of extensions that have something new since the last poll. The timestamp is always another one,
+    which a daily job sees to.
     """
     changed = 1 - (1 - released) ** sizes.extensions
-    # An old timestamp is fetched again: a host that remembers its entity tag gets a 304, which is the head alone.
-    same = (REQUEST + RESPONSE, REQUEST + RESPONSE)
-    new = answer(sizes.timestamp)
-    timestamp = tuple(renewed * a + (1 - renewed) * b for a, b in zip(new, same))
-    kinds = {
+    return {
         "next root": (1, REQUEST + MISSING, REQUEST + MISSING),
-        "timestamp": (1, *timestamp),
+        "timestamp": (1, *answer(sizes.timestamp)),
         "snapshot": (changed, *(changed * it for it in answer(sizes.snapshot))),
         "indexes": (wanted * released, *(wanted * released * it for it in answer(sizes.index))),
     }
-    return kinds
 
 
 def total(kinds):
@@ -98,5 +95,5 @@ def total(kinds):
 
 
 def sysupdate_day(sizes, wanted):
-    """What a host asks for on a day whose extensions have a SHA256SUMS each: requests, connections, bytes."""
-    return 2 * wanted, 2 * wanted, wanted * (SYSUPDATE_HEADS + sizes.sums + SIGNATURE)
+    """What a host asks for on a day whose extensions have a SHA256SUMS each: requests, bytes."""
+    return 2 * wanted, wanted * (SYSUPDATE_HEADS + sizes.sums + SIGNATURE)
