@@ -58,7 +58,8 @@ pub(crate) fn stop_at(
         return None;
     }
     let passed = fs::read_to_string(&log).unwrap();
-    let place = passed.lines().last().unwrap().to_owned();
+    // A thread may come by another one before all of them stand still.
+    let place = passed.lines().nth(number - 1).unwrap().to_owned();
     Some(Stopped { child, place })
 }
 
