@@ -27,8 +27,23 @@ pub(crate) const WORD: usize = 4;
 pub fn apply(
     mut old: impl Read + Seek,
     old_length: u64,
-    patch: impl Read + Seek,
-    out: impl Write,
+    mut patch: impl Read + Seek,
+    mut out: impl Write,
+    new_length: u64,
+) -> Result<(), PatchError> {
+    run(&mut old, old_length, &mut patch, &mut out, new_length)
+}
+
+/// What patches and images are read through: one piece of code for all of them, so that it is optimized as this crate is,
+/// whoever calls it.
+trait Source: Read + Seek {}
+impl<T: Read + Seek> Source for T {}
+
+fn run(
+    old: &mut dyn Source,
+    old_length: u64,
+    patch: &mut dyn Source,
+    out: &mut dyn Write,
     new_length: u64,
 ) -> Result<(), PatchError> {
     let mut streams = Streams::open(patch, old_length, new_length)?;
@@ -58,7 +73,7 @@ pub fn apply(
             *item,
             &plan,
             &shifts,
-            &mut old,
+            old,
             &mut fixes,
             &mut out,
             &mut buffer,
@@ -95,7 +110,7 @@ fn one_move<P: Read + Seek>(
     item: Move,
     plan: &Plan,
     shifts: &Shifts,
-    old: &mut (impl Read + Seek),
+    old: &mut dyn Source,
     fixes: &mut Fixes<P>,
     out: &mut impl Write,
     buffer: &mut [u8],
